@@ -1,0 +1,38 @@
+"""The errors a user can meet: each carries one clear sentence and the exit code of the command line."""
+
+
+class InpaintError(Exception):
+    """Something failed for a reason that the user can act on.
+
+    The text names the file or option and says what is wrong with it, in one sentence.
+    """
+
+    exit_code = 1
+
+
+class PhotoError(InpaintError):
+    """A photo cannot be read, is damaged, or has a form that is not supported."""
+
+
+class MaskError(InpaintError):
+    """A mask cannot be read or does not fit its photo."""
+
+
+class OutputError(InpaintError):
+    """A result cannot be written: it exists already, or its folder refuses it."""
+
+
+class WeightsError(InpaintError):
+    """A weights file is missing, damaged, or belongs to another architecture."""
+
+
+class EmptyMask(MaskError):
+    """The mask marks nothing, so there is nothing to do (exit code 3)."""
+
+    exit_code = 3
+
+
+class OptionError(InpaintError, ValueError):
+    """An option has a value outside its range (exit code 2)."""
+
+    exit_code = 2

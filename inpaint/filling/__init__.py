@@ -1,0 +1,1 @@
+"""How a hole is filled: windows, structure, blending."""

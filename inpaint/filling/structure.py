@@ -1,0 +1,80 @@
+"""Structure: the generator fills a window octave by octave, each with the coarser result as its guide."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from inpaint.models.layers import InpaintingNetwork, pad_to_rule
+
+COARSEST = 128  # longest side of the first octave is at most the size of training, pixels
+FINEST = 512  # longest side of the last octave, pixels
+
+
+def octave_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes (height, width) at which a window is filled, coarse to fine, each about twice the one before."""
+    longest = max(height, width)
+    scale = min(1.0, FINEST / longest)
+    scales = [scale]
+    while scale * longest > COARSEST:
+        scale /= 2
+        scales.append(scale)
+    return [(max(1, round(height * s)), max(1, round(width * s))) for s in reversed(scales)]
+
+
+def shrink_known(
+    photo: NDArray[np.float32], mask: NDArray[np.bool_], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A photo and its hole at a smaller size; known pixels are averaged without the hole.
+
+    Args:
+        photo: float32 (H, W, 3).
+        mask: bool (H, W), True = hole.
+        size: (height, width) not above the photo's.
+
+    Returns:
+        photo (h, w, 3), and mask (h, w), True where less than half of the area was known.
+    """
+    if size == mask.shape:
+        return photo, mask
+    known = (~mask).astype(np.float32)
+    share = cv2.resize(known, size[::-1], interpolation=cv2.INTER_AREA)
+    small = cv2.resize(photo * known[..., None], size[::-1], interpolation=cv2.INTER_AREA)
+    return (small / np.maximum(share, 1e-3)[..., None]).astype(np.float32), share < 0.5
+
+
+@torch.inference_mode()
+def fill_structure(
+    network: InpaintingNetwork, photo: NDArray[np.uint8], mask: NDArray[np.bool_], device: torch.device
+) -> NDArray[np.float32]:
+    """What the network puts at every pixel of a window, known ones included.
+
+    Args:
+        network: a generator `(photo, mask, guide) -> photo` with a `size_rule`.
+        photo: uint8 (H, W, 3) RGB.
+        mask: bool (H, W), True = hole.
+        device: where the network lies.
+
+    Returns:
+        float32 (H, W, 3) in [0, 255], before compositing.
+    """
+    height, width = mask.shape
+    scaled = photo.astype(np.float32) / 127.5 - 1
+    guide: Tensor | None = None
+    prediction = torch.empty(0)
+    for size in octave_sizes(height, width):
+        small, hole = shrink_known(scaled, mask, size)
+        known = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].to(device)
+        hole_map = torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
+        if guide is not None:
+            guide = F.interpolate(guide, size=size, mode="bilinear")
+        inputs = [pad_to_rule(x, network.size_rule) for x in (known, hole_map, guide) if x is not None]
+        inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
+        prediction = network(*inputs)[..., : size[0], : size[1]].float().clamp(-1, 1)
+        guide = prediction * hole_map + known * (1 - hole_map)
+    fill = ((prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.float32)
+    if fill.shape[:2] != (height, width):
+        fill = cv2.resize(fill, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    return np.clip(fill, 0, 255).astype(np.float32)

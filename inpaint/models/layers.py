@@ -1,0 +1,109 @@
+"""Building blocks of the networks, and the one function that makes any input fit a network's size rule."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """Sizes a network accepts: height and width are at least `minimum` and multiples of `multiple_of` (pixels)."""
+
+    multiple_of: int = 1
+    minimum: int = 1
+
+    def fit(self, length: int) -> int:
+        """Smallest accepted length that is not below `length` (pixels)."""
+        return -(-max(length, self.minimum) // self.multiple_of) * self.multiple_of
+
+
+class InpaintingNetwork(nn.Module):
+    """What every generator promises: `(photo, mask[, guide])` to a fill of the same size, and facts about itself.
+
+    Attributes:
+        config: the frozen dataclass it was built from.
+        size_rule: sizes it accepts.
+        takes_guide: whether `forward` takes a coarser fill as third argument.
+    """
+
+    config: Any
+    size_rule: SizeRule = SizeRule()
+    takes_guide: bool = False
+
+    @property
+    def receptive_field(self) -> int:
+        """Side of the square of input pixels that one output pixel depends on (pixels)."""
+        raise NotImplementedError
+
+    def stages(self, photo: Tensor, mask: Tensor) -> list[Tensor]:
+        """Every stage's output (B, 3, H, W) in order; one stage unless a network says otherwise."""
+        return [self(photo, mask)]
+
+
+def pad_to_rule(x: Tensor, rule: SizeRule) -> Tensor:
+    """Extend a batch at its right and lower edge by repetition until it obeys a size rule.
+
+    Args:
+        x: float (B, C, H, W).
+        rule: what the network accepts.
+
+    Returns:
+        float (B, C, H', W') with H' >= H and W' >= W; cut back with `[..., :H, :W]`.
+    """
+    height, width = x.shape[-2:]
+    extra = (0, rule.fit(width) - width, 0, rule.fit(height) - height)
+    return F.pad(x, extra, mode="replicate") if any(extra) else x
+
+
+class GatedConv(nn.Module):
+    """Gated convolution: features times a learnt soft selection of them (Yu 2019, eq. 2)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        padding = dilation * (kernel - 1) // 2
+        self.conv = nn.Conv2d(inputs, 2 * outputs, kernel, stride, padding, dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        feature, gate = self.conv(x).chunk(2, dim=1)
+        return F.silu(feature) * torch.sigmoid(gate)
+
+
+class DilatedBlock(nn.Module):
+    """Residual block of one dilated 3x3 convolution and a 1x1 mix; adds 2 * dilation feature pixels of view."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.dilated = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        nn.init.normal_(self.mix.weight, std=0.1 / channels**0.5)
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float (B, channels, H, W) to the same shape."""
+        return x + self.mix(F.silu(self.dilated(F.silu(x))))
+
+
+class GlobalContext(nn.Module):
+    """Scales and shifts every channel by what the known part of the whole picture looks like.
+
+    The mean over known pixels stands in for the global branch that Iizuka 2017 gives only to the discriminator:
+    overall colour and light reach every pixel at once, however wide the hole.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels)
+        self.excite = nn.Linear(channels, 2 * channels)
+        nn.init.zeros_(self.excite.weight)
+        nn.init.zeros_(self.excite.bias)
+
+    def forward(self, x: Tensor, known: Tensor) -> Tensor:
+        """Features (B, C, h, w) and the known share of each cell (B, 1, h, w) in [0, 1] to features."""
+        weight = known / known.sum(dim=(2, 3), keepdim=True).clamp_min(1e-3)  # (B, 1, h, w)
+        mean = (x * weight).sum(dim=(2, 3))  # (B, C)
+        scale, shift = self.excite(F.silu(self.squeeze(mean))).chunk(2, dim=1)
+        return x * (1 + scale[..., None, None]) + shift[..., None, None]

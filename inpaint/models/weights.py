@@ -1,0 +1,101 @@
+"""Weights files: float16 safetensors that say themselves what they are, loaded strictly."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from inpaint.errors import WeightsError
+from inpaint.models.layers import InpaintingNetwork
+from inpaint.models.registry import NETWORKS
+
+
+def default_weights(name: str) -> Path:
+    """Where the shipped weights of a network lie, in a checkout or in an installed wheel.
+
+    Raises:
+        WeightsError: this network has no shipped weights.
+    """
+    package = Path(str(resources.files("inpaint")))
+    for folder in (package.parent / "weights", package / "weights"):
+        if (folder / f"{name}.safetensors").is_file():
+            return folder / f"{name}.safetensors"
+    raise WeightsError(f"{name}: no weights are shipped for this network, name a file with --weights")
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """sha256 over names and bytes of all tensors in the order of their names."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def save_weights(network: InpaintingNetwork, name: str, path: Path, training: dict[str, Any]) -> None:
+    """Write a network as float16 with its architecture, config, training record and checksum in the header."""
+    tensors = {k: v.detach().half().contiguous().cpu() for k, v in network.state_dict().items()}
+    metadata = {
+        "architecture": name, "config": json.dumps(asdict(network.config)), "training": json.dumps(training),
+        "sha256": digest(tensors),
+    }  # fmt: skip
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata=metadata)
+    partial.chmod(0o644)
+    partial.replace(path)
+
+
+def load_weights(path: Path, name: str | None = None) -> tuple[InpaintingNetwork, dict[str, Any]]:
+    """Build the network that a weights file names and load it strictly.
+
+    Args:
+        path: a file written by `save_weights`.
+        name: the architecture that is expected, or None for any.
+
+    Returns:
+        the network in evaluation mode, float32 on the CPU, and the training record.
+
+    Raises:
+        WeightsError: missing, damaged, another architecture, or a key or shape that does not fit; names the first.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (FileNotFoundError, IsADirectoryError):
+        raise WeightsError(f"{path}: file not found") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: is not a whole safetensors file ({error})") from None
+    found = metadata.get("architecture")
+    if found not in NETWORKS:
+        raise WeightsError(f"{path}: names the architecture {found!r}, known are {', '.join(NETWORKS)}")
+    if name is not None and found != name:
+        raise WeightsError(f"{path}: holds weights of {found}, expected {name}")
+    spec = NETWORKS[found]
+    try:
+        network = spec.network(spec.config(**json.loads(metadata["config"])))
+        training = json.loads(metadata["training"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its header does not describe a {found} network ({error})") from None
+    wanted = network.state_dict()
+    for key in sorted(set(wanted) | set(tensors)):
+        if key not in tensors:
+            raise WeightsError(f"{path}: does not fit {found}, {key} is missing")
+        if key not in wanted:
+            raise WeightsError(f"{path}: does not fit {found}, {key} is unknown")
+        if tensors[key].shape != wanted[key].shape:
+            got, want = tuple(tensors[key].shape), tuple(wanted[key].shape)
+            raise WeightsError(f"{path}: does not fit {found}, {key} has shape {got} instead of {want}")
+    if digest(tensors) != metadata.get("sha256"):
+        raise WeightsError(f"{path}: is damaged, its checksum does not match its contents")
+    if not all(torch.isfinite(t).all() for t in tensors.values()):
+        raise WeightsError(f"{path}: holds values that are not finite")
+    network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=True)
+    return network.eval(), training

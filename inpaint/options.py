@@ -1,0 +1,33 @@
+"""The one description of every fill setting, used by the Python API, the command line and the page."""
+
+from dataclasses import dataclass, field
+
+from inpaint.errors import OptionError
+
+ENGINES = ("auto", "network", "telea", "ns")
+
+
+@dataclass(frozen=True)
+class FillOptions:
+    """How to fill a hole.
+
+    Args:
+        engine: `auto` lets the program choose (today: the network), the others name one engine.
+        dilate: how far the hole is widened before filling, 0 to 256 pixels; helps when a mask is tight.
+        context: known surroundings a window takes in on each side, as a multiple of the hole's longer side.
+
+    Raises:
+        OptionError: a value is outside its range; the text holds the value.
+    """
+
+    engine: str = field(default="auto", metadata={"help": "which engine fills", "choices": ENGINES})
+    dilate: int = field(default=0, metadata={"help": "widen the hole by this many pixels, 0 to 256"})
+    context: float = field(default=1.0, metadata={"help": "surroundings of a window in hole sizes, 0.25 to 8"})
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if not 0 <= self.dilate <= 256:
+            raise OptionError(f"dilate must be between 0 and 256 pixels, got {self.dilate}")
+        if not 0.25 <= self.context <= 8:
+            raise OptionError(f"context must be between 0.25 and 8 hole sizes, got {self.context}")

@@ -1,0 +1,125 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaint import FillOptions, fill
+from inpaint.errors import EmptyMask, MaskError, OptionError, PhotoError
+from inpaint.inpainter import pick_device
+from tests.conftest import scene
+
+
+def holes(height, width):
+    """Masks by name for a photo size: everything the first issue lists."""
+    def box(top, left, bottom, right):
+        mask = np.zeros((height, width), bool)
+        mask[top:bottom, left:right] = True
+        return mask
+
+    h, w = height, width
+    most = ~box(h // 3, w // 3, h // 3 + max(1, int(h * 0.31)), w // 3 + max(1, int(w * 0.31)))
+    return {
+        "middle": box(h // 4, w // 4, 3 * h // 4, 3 * w // 4), "corner": box(0, 0, h // 3, w // 3),
+        "border": box(0, w // 2, h, w), "one pixel": box(h // 2, w // 2, h // 2 + 1, w // 2 + 1),
+        "several": box(1, 1, h // 4, w // 4) | box(h // 2, w // 2, h - 1, w - 1), "90 percent": most,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["middle", "corner", "border", "one pixel", "several", "90 percent"])
+@pytest.mark.parametrize("size", [(16, 16), (97, 131), (300, 190), (1, 40), (640, 400)])
+def test_only_the_hole_changes(inpainter, size, name):
+    photo, mask = scene(*size), holes(*size)[name]
+    if not mask.any() or mask.all():
+        pytest.skip("this hole does not exist at this size")
+    kept_photo, kept_mask = photo.copy(), mask.copy()
+    result = inpainter.fill(photo, mask)
+    assert result.photo.shape == photo.shape and result.photo.dtype == np.uint8
+    assert np.array_equal(result.photo[~mask], photo[~mask])
+    assert np.array_equal(photo, kept_photo) and np.array_equal(mask, kept_mask)
+    assert sum(h.hole_pixels for h in result.report.holes) >= mask.sum() == result.report.filled_pixels
+
+
+@pytest.mark.parametrize("engine", ["auto", "network", "telea", "ns"])
+def test_engines_fill_with_something_close(inpainter, engine):
+    photo, mask = scene(128, 128), holes(128, 128)["middle"]
+    spoiled = photo.copy()
+    spoiled[mask] = 0
+    result = inpainter.fill(spoiled, mask, FillOptions(engine=engine))
+    error = np.abs(result.photo[mask].astype(int) - photo[mask].astype(int)).mean()
+    black = photo[mask].astype(int).mean()
+    assert error < 0.4 * black
+    assert {h.engine for h in result.report.holes} == {"network" if engine == "auto" else engine}
+
+
+def test_what_stands_in_the_hole_does_not_matter(inpainter):
+    photo, mask = scene(150, 150), holes(150, 150)["middle"]
+    other = photo.copy()
+    other[mask] = 255
+    assert np.array_equal(inpainter.fill(photo, mask).photo, inpainter.fill(other, mask).photo)
+
+
+def test_dilate_widens_exactly(inpainter):
+    photo, mask = scene(80, 80), holes(80, 80)["one pixel"]
+    report = inpainter.fill(photo, mask, FillOptions(dilate=2)).report
+    assert report.filled_pixels == 17  # OpenCV's 5x5 ellipse
+
+
+def test_large_photo(inpainter):
+    photo = np.tile(scene(400, 600), (10, 10, 1))
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[1000:1300, 3000:3500] = True
+    mask[3990:, 10:40] = True
+    result = inpainter.fill(photo, mask)
+    assert photo.shape == (4000, 6000, 3) and len(result.report.holes) == 2
+    assert np.array_equal(result.photo[~mask], photo[~mask])
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 10**6))
+def test_any_size_and_mask(inpainter, height, width, seed):
+    rng = np.random.default_rng(seed)
+    photo, mask = scene(height, width, seed), rng.random((height, width)) < rng.uniform(0.01, 0.95)
+    if mask.all() or not mask.any():
+        return
+    first, second = inpainter.fill(photo, mask), inpainter.fill(photo, mask)
+    assert np.array_equal(first.photo[~mask], photo[~mask]) and np.array_equal(first.photo, second.photo)
+
+
+def test_report_is_json(inpainter):
+    report = json.loads(inpainter.fill(scene(200, 300), holes(200, 300)["middle"]).report.to_json())
+    assert report["width"] == 300 and report["holes"][0]["network_reach"] > 100
+    assert 45 < report["holes"][0]["hole_depth"] < 55 and report["seconds"]["total"] > 0
+
+
+def test_refusals(inpainter):
+    photo, mask = scene(20, 30), np.zeros((20, 30), bool)
+    with pytest.raises(EmptyMask, match="the mask is empty"):
+        inpainter.fill(photo, mask)
+    with pytest.raises(MaskError, match="covers the whole photo"):
+        inpainter.fill(photo, ~mask)
+    with pytest.raises(MaskError, match=r"mask must be bool of shape \(20, 30\), got uint8"):
+        inpainter.fill(photo, mask.astype(np.uint8))
+    with pytest.raises(PhotoError, match=r"photo must be uint8 .* got float64"):
+        inpainter.fill(photo / 255, mask)
+    with pytest.raises(OptionError, match="got 'magic'"):
+        FillOptions(engine="magic")
+    with pytest.raises(OptionError, match="got -1"):
+        FillOptions(dilate=-1)
+    with pytest.raises(OptionError, match="got 0"):
+        FillOptions(context=0)
+    with pytest.raises(OptionError, match="got 'abacus'"):
+        pick_device("abacus")
+
+
+def test_fill_returns_the_kind_it_got(inpainter, photo_files):
+    photo, mask = photo_files / "photo.png", photo_files / "mask.png"
+    from_path = fill(image=photo, mask_image=mask, inpainter=inpainter)
+    from_pil = fill(image=Image.open(photo), mask_image=Image.open(mask), inpainter=inpainter)
+    from_array = fill(np.array(Image.open(photo)), np.array(Image.open(mask)), inpainter=inpainter)
+    assert isinstance(from_path, Image.Image) and isinstance(from_pil, Image.Image)
+    assert isinstance(from_array, np.ndarray)
+    assert np.array_equal(from_array, np.array(from_pil)) and np.array_equal(from_array, np.array(from_path))
+    assert fill(Image.open(photo).convert("L"), Image.open(mask), inpainter=inpainter).mode == "L"
