@@ -5,6 +5,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
+FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
+
+
+def local_mean(values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gaussian mean of values (H, W, 3) around every pixel, counting each by its weight (H, W)."""
+    total = cv2.GaussianBlur(values * weight[..., None], (0, 0), SIGMA)
+    return (total / np.maximum(cv2.GaussianBlur(weight, (0, 0), SIGMA), 1e-4)[..., None]).astype(np.float32)
+
+
 def membrane(values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Spread values from where their weight is positive smoothly over everything else (pull-push pyramid).
 
@@ -34,8 +44,8 @@ def correct_seam(
 ) -> NDArray[np.float32]:
     """Remove the step between a fill and its surroundings.
 
-    What the engine got wrong on the known pixels beside the hole is spread smoothly into the hole and added,
-    fading with depth: colour meets at the seam, the middle stays the engine's own.
+    The difference of the local mean colours on both sides of the rim is spread smoothly into the hole (a membrane,
+    as in Poisson blending, Perez 2003) and added, fading with depth: the middle keeps more of the engine's own colour.
 
     Args:
         fill: float32 (H, W, 3) in [0, 255], the engine's opinion of every pixel.
@@ -45,12 +55,12 @@ def correct_seam(
     Returns:
         float32 (H, W, 3) in [0, 255].
     """
-    error = cv2.GaussianBlur((photo.astype(np.float32) - fill) * ~mask[..., None], (0, 0), 2.0)
-    known = cv2.GaussianBlur((~mask).astype(np.float32), (0, 0), 2.0)
-    error = (error / np.maximum(known, 1e-3)[..., None] * ~mask[..., None]).astype(np.float32)
-    correction = membrane(np.asarray(error, np.float32), (~mask).astype(np.float32))
+    known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
+    rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    step = local_mean(photo.astype(np.float32), known) - local_mean(fill, hole)
+    correction = membrane(step * rim[..., None], rim.astype(np.float32))
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    fade = np.exp(-depth / max(8.0, 0.5 * float(depth.max())))
+    fade = np.exp(-FADE * depth / max(8.0, float(depth.max())))
     return np.clip(fill + correction * fade[..., None], 0, 255).astype(np.float32)
 
 

@@ -91,11 +91,13 @@ def build_page(inpainter: Inpainter) -> gr.Blocks:
         gr.Markdown("# Inpaint\nUpload a photo, paint over what should go, press **Fill**.")
         upload = gr.File(label="Photo", file_types=["image"], type="filepath", height=120)
         with gr.Row():
-            editor = gr.ImageEditor(
-                label="Paint", type="numpy", sources=(), transforms=(), layers=False, height=560,
-                brush=gr.Brush(default_size=24, colors=["#ff3b6b"], color_mode="fixed"),
-            )  # fmt: skip
-            result = gr.ImageSlider(label="Before and after", type="filepath", format="png", height=560)
+            with gr.Column(min_width=360):
+                editor = gr.ImageEditor(
+                    label="Paint", type="numpy", sources=(), transforms=(), layers=False, height=560,
+                    brush=gr.Brush(default_size=24, colors=["#ff3b6b"], color_mode="fixed"),
+                )  # fmt: skip
+            with gr.Column(min_width=360):
+                result = gr.ImageSlider(label="Before and after", type="filepath", format="png", height=560)
         with gr.Row():
             engine = gr.Dropdown(list(ENGINES), value="auto", label="Engine")
             dilate = gr.Slider(0, 32, value=0, step=1, label="Widen the hole (pixels)")
