@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
