@@ -31,23 +31,30 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--report", type=Path, metavar="FILE.json", help="write what was done as JSON")
     command.add_argument("--overwrite", action="store_true", help="replace an existing output")
     command.set_defaults(run=run_fill)
+    command = commands.add_parser("train", help="train the generator on your photos")
+    command.add_argument("--photos", type=Path, nargs="+", required=True, help="folders and .tar files of photos")
+    command.add_argument("--output", type=Path, required=True, metavar="RUN", help="folder of the run")
+    command.add_argument("--size", type=int, default=128, help="side of the crops in pixels (default: 128)")
+    command.add_argument("--batch", type=int, default=8, help="crops a step (default: 8)")
+    command.add_argument("--minutes", type=float, default=60, help="training time, earlier parts included")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    command.add_argument("--nets", type=Path, help="folder of the SqueezeNet and LPIPS files (or INPAINT_NETS)")
+    command.add_argument("--init", type=Path, metavar="WEIGHTS", help="weights file to start from")
+    command.add_argument("--resume", action="store_true", help="go on from the state in the run's folder")
+    command.set_defaults(run=run_train)
     return parser
 
 
 def run_fill(args: argparse.Namespace) -> None:
     """Fill one photo and say what was done."""
-    import torch
-
-    from inpaint.errors import EmptyMask, MaskError, OptionError, OutputError
+    from inpaint.errors import EmptyMask, MaskError, OutputError
     from inpaint.inpainter import Inpainter
     from inpaint.photo.files import check_output, load_photo, save_photo
     from inpaint.photo.masks import check_mask, load_mask
 
     options = FillOptions(**{option.name: getattr(args, option.name) for option in fields(FillOptions)})
-    if args.threads is not None:
-        if args.threads < 1:
-            raise OptionError(f"threads must be at least 1, got {args.threads}")
-        torch.set_num_threads(args.threads)
+    set_threads(args.threads)
     check_output(args.output, args.overwrite)
     notes: list[str] = []
     photo = load_photo(args.photo)
@@ -70,6 +77,34 @@ def run_fill(args: argparse.Namespace) -> None:
         print(note)
     engines = ", ".join(sorted({hole.engine for hole in report.holes}))
     print(f"{args.output}: {report.filled_pixels:,} pixels filled by {engines} in {report.seconds['total']:.2f} s")
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Train until the time is over, or until Ctrl+C, which saves."""
+    from inpaint.training.run import run_training
+    from inpaint.training.trainer import TrainingConfig
+
+    set_threads(args.threads)
+    config = TrainingConfig(size=args.size, batch=args.batch, minutes=args.minutes, seed=args.seed)
+    trainer = run_training(args.photos, args.output, config, args.nets, args.resume, args.init)
+    print(f"{args.output / 'state.pt'}: step {trainer.step}, {trainer.seconds / 60:.1f} minutes trained")
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch use this many CPU threads; None leaves its choice.
+
+    Raises:
+        OptionError: below 1.
+    """
+    if threads is None:
+        return
+    if threads < 1:
+        from inpaint.errors import OptionError
+
+        raise OptionError(f"threads must be at least 1, got {threads}")
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

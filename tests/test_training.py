@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inpaint.errors import PhotoError
+from inpaint.cli import main
+from inpaint.errors import InpaintError, PhotoError
 from inpaint.masking.random import KINDS, random_mask
 from inpaint.models.dilated import Dilated, DilatedConfig
 from inpaint.models.discriminators import PatchDiscriminator
@@ -104,3 +105,42 @@ def test_masks_are_seeded_and_sane(kind):
 def test_random_mask_is_never_empty_or_full():
     for i in range(50):
         assert 0 < random_mask(np.random.default_rng(i), 64).mean() <= 0.8
+
+
+def test_train_command_refuses_clearly(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("INPAINT_NETS", raising=False)
+    base = ["train", "--photos", str(tmp_path / "photos"), "--output", str(tmp_path / "run")]
+
+    def refused(words, *extra):
+        assert main([*base, *extra]) in (1, 2)
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and words in error and error.count("\n") == 1
+
+    refused("give --nets FOLDER or set INPAINT_NETS")
+    refused("squeezenet1_1_torchvision_fp16.npz: not found", "--nets", str(tmp_path))
+    refused("state.pt: not found, there is nothing to resume", "--resume")
+    refused("does not go with --init", "--resume", "--init", "x")
+    refused("size must be a multiple of 16", "--size", "50")
+    refused("threads must be at least 1", "--threads", "0")
+    (tmp_path / "run").mkdir(exist_ok=True)
+    (tmp_path / "run" / "state.pt").write_bytes(b"mine")
+    refused("state.pt: exists already, use --resume")
+    assert (tmp_path / "run" / "state.pt").read_bytes() == b"mine"
+
+
+def test_a_run_stops_saves_exports_and_loads(photos, tmp_path):
+    run = trainer(photos, tmp_path)
+    run.config = TrainingConfig(size=32, batch=2, minutes=0.01)
+    run.run()
+    assert run.seconds >= 0.6 and (tmp_path / "state.pt").is_file() and run.step > 0
+    again = trainer(photos, tmp_path)
+    again.resume()
+    assert again.step == run.step and again.seen == 2 * run.step
+
+
+def test_non_finite_loss_stops(photos, tmp_path):
+    run = trainer(photos, tmp_path)
+    with torch.no_grad():
+        run.generator.exit.bias.fill_(float("nan"))
+    with pytest.raises(InpaintError, match="loss is not finite at step 0"):
+        run.train_step()
