@@ -25,7 +25,6 @@ def build_parser() -> argparse.ArgumentParser:
         )  # fmt: skip
     command.add_argument("--model", default="dilated", help="network (default: dilated)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights file in place of the shipped one")
-    command.add_argument("--seed", type=int, default=0, help="accepted for scripts; today's engines draw no numbers")
     command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     command.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     command.add_argument("--report", type=Path, metavar="FILE.json", help="write what was done as JSON")

@@ -15,7 +15,9 @@ from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
 from inpaint.filling.blend import correct_seam, paste, seam_score
+from inpaint.filling.choose import choose_engine
 from inpaint.filling.classical import fill_classical
+from inpaint.filling.detail import bounded_synthesis
 from inpaint.filling.structure import fill_structure, octave_sizes
 from inpaint.filling.windows import Window, find_windows
 from inpaint.models.layers import InpaintingNetwork
@@ -129,15 +131,17 @@ class Inpainter:
         if hole.all():  # no known pixel in reach: take in the whole photo
             window = Window(0, 0, mask.shape[0], mask.shape[1], window.core)
             part, hole = photo, mask
-        engine = "network" if options.engine == "auto" else options.engine
+        engine = choose_engine(hole) if options.engine == "auto" else options.engine
         start = time.perf_counter()
-        if engine == "network":
-            fill = fill_structure(self.network, part, hole, self.device)
-        else:
+        if engine in ("telea", "ns"):
             fill = fill_classical(engine, part, hole)
+        elif engine == "patch":
+            fill = bounded_synthesis(part, hole, None, options.seed)
+        else:
+            fill = correct_seam(fill_structure(self.network, part, hole, self.device), part, hole)
+            if engine == "detail":
+                fill = bounded_synthesis(part, hole, fill, options.seed)
         engine_done = time.perf_counter()
-        if engine == "network":
-            fill = correct_seam(fill, part, hole)
         own = np.zeros_like(hole)
         top, left, bottom, right = window.core
         own[top - window.top : bottom - window.top, left - window.left : right - window.left] = True
@@ -149,7 +153,7 @@ class Inpainter:
 
     def _describe(self, engine: str, window: Window, own: Mask, hole: Mask, filled: NDArray[np.uint8]) -> HoleReport:
         reach = None
-        if engine == "network":
+        if engine in ("network", "detail"):
             coarsest = max(octave_sizes(*hole.shape)[0])
             reach = round(self.network.receptive_field / 2 * window.longest / coarsest, 1)
         depth = float(cv2.distanceTransform(np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5).max())

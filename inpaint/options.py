@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from inpaint.errors import OptionError
 
-ENGINES = ("auto", "network", "telea", "ns")
+ENGINES = ("auto", "network", "detail", "patch", "telea", "ns")
 
 
 @dataclass(frozen=True)
@@ -12,8 +12,9 @@ class FillOptions:
     """How to fill a hole.
 
     Args:
-        engine: `auto` lets the program choose (today: the network), the others name one engine.
+        engine: `auto` lets the program choose per hole, the others name one engine.
         dilate: how far the hole is widened before filling, 0 to 256 pixels; helps when a mask is tight.
+        seed: of the patch search; the same seed gives the same bytes, whatever the number of threads.
         context: known surroundings a window takes in on each side, as a multiple of the hole's longer side.
 
     Raises:
@@ -22,6 +23,7 @@ class FillOptions:
 
     engine: str = field(default="auto", metadata={"help": "which engine fills", "choices": ENGINES})
     dilate: int = field(default=0, metadata={"help": "widen the hole by this many pixels, 0 to 256"})
+    seed: int = field(default=0, metadata={"help": "seed of the patch search, 0 or more"})
     context: float = field(default=1.0, metadata={"help": "surroundings of a window in hole sizes, 0.25 to 8"})
 
     def __post_init__(self) -> None:
@@ -29,5 +31,7 @@ class FillOptions:
             raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
         if not 0 <= self.dilate <= 256:
             raise OptionError(f"dilate must be between 0 and 256 pixels, got {self.dilate}")
+        if self.seed < 0:
+            raise OptionError(f"seed must be 0 or more, got {self.seed}")
         if not 0.25 <= self.context <= 8:
             raise OptionError(f"context must be between 0.25 and 8 hole sizes, got {self.context}")

@@ -42,7 +42,7 @@ def test_only_the_hole_changes(inpainter, size, name):
     assert sum(h.hole_pixels for h in result.report.holes) >= mask.sum() == result.report.filled_pixels
 
 
-@pytest.mark.parametrize("engine", ["auto", "network", "telea", "ns"])
+@pytest.mark.parametrize("engine", ["auto", "network", "detail", "patch", "telea", "ns"])
 def test_engines_fill_with_something_close(inpainter, engine):
     photo, mask = scene(128, 128), holes(128, 128)["middle"]
     spoiled = photo.copy()
@@ -51,7 +51,7 @@ def test_engines_fill_with_something_close(inpainter, engine):
     error = np.abs(result.photo[mask].astype(int) - photo[mask].astype(int)).mean()
     black = photo[mask].astype(int).mean()
     assert error < 0.4 * black
-    assert {h.engine for h in result.report.holes} == {"network" if engine == "auto" else engine}
+    assert {h.engine for h in result.report.holes} == {"detail" if engine == "auto" else engine}
 
 
 def test_what_stands_in_the_hole_does_not_matter(inpainter):
