@@ -74,8 +74,8 @@ def run_fill(args: argparse.Namespace) -> None:
             raise OutputError(f"{args.report}: cannot be written ({error.strerror})") from None
     for note in report.notes:
         print(note)
-    engines = ", ".join(sorted({hole.engine for hole in report.holes}))
-    print(f"{args.output}: {report.filled_pixels:,} pixels filled by {engines} in {report.seconds['total']:.2f} s")
+    seconds = report.seconds["total"]
+    print(f"{args.output}: {report.filled_pixels:,} pixels filled by {report.engines} in {seconds:.2f} s")
 
 
 def run_train(args: argparse.Namespace) -> None:

@@ -51,6 +51,11 @@ class FillReport:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def engines(self) -> str:
+        """The engines that filled something, in one string for people."""
+        return ", ".join(sorted({hole.engine for hole in self.holes}))
+
     def to_json(self) -> str:
         """The report as JSON text."""
         return json.dumps(asdict(self), indent=2)

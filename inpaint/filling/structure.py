@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaint.models.layers import InpaintingNetwork, pad_to_rule
+from inpaint.models.layers import InpaintingNetwork, composite, pad_to_rule
 
 COARSEST = 128  # longest side of the first octave is at most the size of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
@@ -73,7 +73,7 @@ def fill_structure(
         inputs = [pad_to_rule(x, network.size_rule) for x in (known, hole_map, guide) if x is not None]
         inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
         prediction = network(*inputs)[..., : size[0], : size[1]].float().clamp(-1, 1)
-        guide = prediction * hole_map + known * (1 - hole_map)
+        guide = composite(prediction, known, hole_map)
     fill = ((prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.float32)
     if fill.shape[:2] != (height, width):
         fill = cv2.resize(fill, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)

@@ -43,6 +43,11 @@ class InpaintingNetwork(nn.Module):
         return [self(photo, mask)]
 
 
+def composite(prediction: Tensor, photo: Tensor, mask: Tensor) -> Tensor:
+    """The prediction in the hole, the photo elsewhere, both float (B, 3, H, W)."""
+    return prediction * mask + photo * (1 - mask)
+
+
 def pad_to_rule(x: Tensor, rule: SizeRule) -> Tensor:
     """Extend a batch at its right and lower edge by repetition until it obeys a size rule.
 

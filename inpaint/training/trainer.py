@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from inpaint.errors import InpaintError, OptionError
 from inpaint.masking.random import random_mask
+from inpaint.models.layers import composite
 from inpaint.training.data import PhotoCache
 from inpaint.training.losses import feature_matching, hinge_discriminator, hinge_generator, masked_l1
 from inpaint.training.perceptual import SqueezeLPIPS
@@ -61,11 +62,6 @@ def halve(photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     share = F.avg_pool2d(1 - mask, 2)
     small = F.avg_pool2d(photo * (1 - mask), 2) / share.clamp_min(1e-3)
     return small, (share < 0.5).float()
-
-
-def composite(prediction: Tensor, photo: Tensor, mask: Tensor) -> Tensor:
-    """The prediction in the hole, the photo elsewhere, both float (B, 3, H, W)."""
-    return prediction * mask + photo * (1 - mask)
 
 
 class Trainer:

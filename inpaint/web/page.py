@@ -61,10 +61,9 @@ def fill_painted(
     save_photo(photo, before)
     save_photo(filled, after)
     report = result.report
-    engines = ", ".join(sorted({hole.engine for hole in report.holes}))
     kept = report.width * report.height - report.filled_pixels
     changed = int((result.photo != photo.pixels).any(axis=2)[~mask].sum()) if not dilate else 0
-    text = f"{report.filled_pixels:,} pixels filled by {engines} in {report.seconds['total']:.1f} s"
+    text = f"{report.filled_pixels:,} pixels filled by {report.engines} in {report.seconds['total']:.1f} s"
     proof = f"; {changed} of {kept:,} kept pixels changed" if not dilate else f"; {kept:,} pixels kept"
     return (str(before), str(after)), str(download), text + proof
 
