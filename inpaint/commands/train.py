@@ -1,33 +1,49 @@
-"""`inpaint train --photos ... --output RUN`: train the generator on your photos."""
+"""`inpaint train --photos ... --output RUN`: train a generator on your photos."""
 
 import argparse
 from pathlib import Path
 
 from inpaint.commands.shared import add_threads, set_threads
 
+PRESET_NAMES = ("dilated", "dilated-large", "glcic", "deepfill-v1", "deepfill-v2", "smoke")  # a test compares them
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
-    command = commands.add_parser("train", help="train the generator on your photos")
-    command.add_argument("--photos", type=Path, nargs="+", required=True, help="folders and .tar files of photos")
+    command = commands.add_parser("train", help="train a generator on your photos", description=__doc__)
+    command.add_argument(
+        "--photos", type=Path, nargs="+", required=True, metavar="PATH", help="folders, photos and .tar files of photos"
+    )
     command.add_argument("--output", type=Path, required=True, metavar="RUN", help="folder of the run")
-    command.add_argument("--size", type=int, default=128, help="side of the crops in pixels (default: 128)")
-    command.add_argument("--batch", type=int, default=8, help="crops a step (default: 8)")
-    command.add_argument("--minutes", type=float, default=60, help="training time, earlier parts included")
+    command.add_argument("--preset", choices=PRESET_NAMES, default="dilated", help="recipe (default: dilated)")
+    command.add_argument("--size", type=int, metavar="PX", help="side of the crops (default: the preset's)")
+    command.add_argument("--batch", type=int, metavar="N", help="crops a step (default: the preset's)")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, metavar="N", help="length of the run, earlier parts included")
+    length.add_argument("--minutes", type=float, metavar="M", help="length of the run, earlier parts included")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     add_threads(command)
-    command.add_argument("--nets", type=Path, help="folder of the SqueezeNet and LPIPS files (or INPAINT_NETS)")
+    command.add_argument("--nets", type=Path, metavar="DIR", help="SqueezeNet and LPIPS files (or INPAINT_NETS)")
     command.add_argument("--init", type=Path, metavar="WEIGHTS", help="weights file to start from")
     command.add_argument("--resume", action="store_true", help="go on from the state in the run's folder")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train until the time is over, or until Ctrl+C, which saves."""
+    """Train until the run is over, or until Ctrl+C, which saves."""
+    from dataclasses import replace
+
+    from inpaint.training.config import PRESETS
     from inpaint.training.run import run_training
-    from inpaint.training.trainer import TrainingConfig
 
     set_threads(args.threads)
-    config = TrainingConfig(size=args.size, batch=args.batch, minutes=args.minutes, seed=args.seed)
-    trainer = run_training(args.photos, args.output, config, args.nets, args.resume, args.init)
-    print(f"{args.output / 'state.pt'}: step {trainer.step}, {trainer.seconds / 60:.1f} minutes trained")
+    named = {name: getattr(args, name) for name in ("size", "batch", "steps", "minutes")}
+    given = {name: value for name, value in named.items() if value is not None}
+    config = replace(PRESETS[args.preset], seed=args.seed, **given)
+    trainer = run_training(args.photos, args.output, config, args.nets, args.resume, args.init, args.device)
+    if trainer.accelerator.is_main_process:
+        print(
+            f"{args.output / 'state.pt'}: step {trainer.step}, {trainer.seconds / 60:.1f} minutes trained; "
+            f"weights in {args.output / 'last.safetensors'}"
+        )

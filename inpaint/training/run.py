@@ -1,17 +1,25 @@
-"""One training run of the default generator, from photos to a state that can be exported or gone on from."""
+"""One training run, from photos to weights: everything that `inpaint train` does."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 
 from inpaint.errors import OptionError, OutputError, WeightsError
-from inpaint.models.dilated import Dilated
-from inpaint.models.discriminators import PatchDiscriminator
+from inpaint.models.discriminators import DISCRIMINATORS
+from inpaint.models.layers import InpaintingNetwork
+from inpaint.models.registry import NETWORKS
 from inpaint.models.weights import load_weights
+from inpaint.training.adversarial import ADVERSARIES
+from inpaint.training.batches import Batches, DeviceBatches, HostBatches
+from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache
 from inpaint.training.perceptual import SqueezeLPIPS
-from inpaint.training.trainer import Trainer, TrainingConfig
+from inpaint.training.trainer import Trainer
+from inpaint.training.validation import Validation, held_out
+from inpaint.training.watch import Watch
 
 NETS_VARIABLE = "INPAINT_NETS"
 
@@ -27,19 +35,50 @@ def nets_folder(given: Path | None) -> Path:
     return given or Path(os.environ[NETS_VARIABLE])
 
 
+def pick_accelerator(device: str) -> Accelerator:
+    """Accelerate on a device: `auto` takes what is there, `cpu` and `cuda` and `mps` only that.
+
+    Raises:
+        OptionError: the device is not available on this machine.
+    """
+    accelerator = Accelerator(cpu=device == "cpu")
+    if device not in ("auto", accelerator.device.type):
+        raise OptionError(f"device {device} is not available on this machine, it has {accelerator.device.type}")
+    return accelerator
+
+
+def build_generator(config: TrainingConfig, init: Path | None) -> InpaintingNetwork:
+    """The network of a run, fresh or from a weights file.
+
+    Raises:
+        OptionError: unknown network or config.
+        WeightsError: the file does not fit.
+    """
+    if init is not None:
+        return load_weights(init, config.network)[0].train().requires_grad_(True)
+    if config.network not in NETWORKS:
+        raise OptionError(f"network must be one of {', '.join(NETWORKS)}, got {config.network!r}")
+    spec = NETWORKS[config.network]
+    try:
+        return spec.network(spec.config(**config.network_config))
+    except TypeError as error:
+        raise OptionError(f"network_config does not fit {config.network} ({error})") from None
+
+
 def run_training(
     photos: list[Path], output: Path, config: TrainingConfig, nets: Path | None = None, resume: bool = False,
-    init: Path | None = None,
+    init: Path | None = None, device: str = "auto",
 ) -> Trainer:
-    """Train until the minutes are over or a signal asks to stop; the state lies in `output`.
+    """Train until the run is over or a signal asks to stop; state and weights lie in `output`.
 
     Args:
-        photos: folders and .tar files of photos.
+        photos: folders, photos and .tar files of photos.
         output: folder of the run.
         config: settings.
-        nets: folder of the SqueezeNet and LPIPS files, or None for INPAINT_NETS.
+        nets: folder of the SqueezeNet and LPIPS files, or None for INPAINT_NETS; needed only by the perceptual loss.
         resume: go on from the state in `output`.
         init: weights file to start from.
+        device: `auto`, `cpu`, `cuda` or `mps`.
 
     Raises:
         InpaintError: photos, nets or state cannot be used; the text names the file.
@@ -51,12 +90,42 @@ def run_training(
         raise OutputError(f"{state}: not found, there is nothing to resume")
     if not resume and state.exists():
         raise OutputError(f"{state}: exists already, use --resume to go on or another --output")
+    wants_nets = config.perceptual > 0 or nets is not None or bool(os.environ.get(NETS_VARIABLE))
+    perceptual = SqueezeLPIPS(nets_folder(nets)) if wants_nets else None
+    accelerator = pick_accelerator(device)
     torch.manual_seed(config.seed)
-    generator = load_weights(init, "dilated")[0].train() if init else Dilated()
-    perceptual = SqueezeLPIPS(nets_folder(nets))
-    cache = PhotoCache(photos, output, smallest=config.size)
-    trainer = Trainer(generator, PatchDiscriminator(), perceptual, cache, output, config)
+    if accelerator.device.type != "cuda":
+        config = replace(config, compile=False)
+    generator = build_generator(config, init)
+    adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](config.size))
+    with accelerator.main_process_first():
+        cache = PhotoCache(photos, output, smallest=config.size)
+    apart = held_out(len(cache))
+    indices = [i for i in range(len(cache)) if i not in set(apart)]
+    batches: Batches
+    rank = accelerator.process_index
+    if accelerator.device.type == "cuda":
+        batches = DeviceBatches(cache, config, indices, generator.takes_guide, accelerator.device, rank)
+    else:
+        batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank)
+    trainer = Trainer(generator, adversary, perceptual, batches, output, config, accelerator)
     if resume:
         trainer.resume()
-    trainer.run()
+    data = f"{len(indices):,} photos from {', '.join(p.name for p in photos)}"
+    watched(trainer, data, Validation(cache, apart) if apart else None)
     return trainer
+
+
+def watched(trainer: Trainer, data: str, validation: Validation | None) -> None:
+    """Run a trainer with bar, log and validation in the first process, and export its last weights."""
+    if not trainer.accelerator.is_main_process:
+        trainer.run()
+        return
+    watch = Watch(trainer.folder, data, validation, trainer)
+    try:
+        trainer.run(watch)
+        scores = vars(watch.validate(trainer)) if validation else {}
+        watch.export(trainer, "last", scores)
+        trainer.save()  # with the best score so far
+    finally:
+        watch.close()

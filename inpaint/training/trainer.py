@@ -1,214 +1,288 @@
-"""The training loop: one visible step, an averaged generator, atomic states that a later run goes on from."""
+"""The training loop: one visible step, an averaged generator, atomic states that a later run goes on from.
+
+Nothing here knows an architecture: a generator fills (in one stage or several, with a guide or without), an adversary
+judges, losses have weights. Accelerate gives the devices; with several processes the gradients are averaged.
+"""
 
 import copy
-import json
 import math
 import os
 import signal
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from inpaint.errors import InpaintError, OptionError
-from inpaint.masking.random import random_mask
-from inpaint.models.layers import composite
-from inpaint.training.data import PhotoCache
-from inpaint.training.losses import feature_matching, hinge_discriminator, hinge_generator, masked_l1
-from inpaint.training.perceptual import SqueezeLPIPS
+from inpaint.errors import InpaintError, OptionError, OutputError
+from inpaint.models.layers import InpaintingNetwork, composite
+from inpaint.training import losses as loss
+from inpaint.training.adversarial import Adversary
+from inpaint.training.batches import Batch, Batches
+from inpaint.training.config import TrainingConfig
+from inpaint.training.guides import make_guides
 
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Settings of a run: sizes in pixels, times in minutes, the rest as in the optimizers' papers."""
-
-    size: int = 128
-    batch: int = 8
-    minutes: float = 60
-    learning_rate: float = 5e-4
-    discriminator_rate: float = 4e-4
-    warmup_steps: int = 200
-    adversarial_from: int = 800
-    ema: float = 0.998
-    seed: int = 0
-    hole_l1: float = 2.0
-    known_l1: float = 1.0
-    adversarial: float = 0.1
-    matching: float = 3.0
-    perceptual: float = 6.0
-    save_minutes: float = 3.0
-
-    def __post_init__(self) -> None:
-        if self.size < 32 or self.size % 16:
-            raise OptionError(f"size must be a multiple of 16 and at least 32, got {self.size}")
-        if self.batch < 1 or self.minutes <= 0:
-            raise OptionError(f"batch and minutes must be positive, got {self.batch} and {self.minutes}")
-
-
-def halve(photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Make photos and holes half as large; known pixels are averaged without the hole.
-
-    Args:
-        photo: float (B, 3, H, W), H and W even.
-        mask: float (B, 1, H, W), 1 = hole.
-
-    Returns:
-        photo (B, 3, H/2, W/2) and mask (B, 1, H/2, W/2), 1 where less than half of a pixel was known.
-    """
-    share = F.avg_pool2d(1 - mask, 2)
-    small = F.avg_pool2d(photo * (1 - mask), 2) / share.clamp_min(1e-3)
-    return small, (share < 0.5).float()
+FIXED = ("network", "network_config", "discriminator", "size", "optimizer")  # may not change when a run goes on
 
 
 class Trainer:
-    """Trains a guided generator against a patch discriminator; knows no architecture.
+    """Trains a generator against an adversary.
 
     Args:
-        generator: called as `generator(photo, mask, guide, guided)`.
-        discriminator: called as `discriminator(photo, mask)`, returns verdicts and features.
-        perceptual: LPIPS between two photos.
-        photos: source of crops.
+        generator: called as its `InpaintingNetwork` contract says.
+        adversary: discriminator with its losses.
+        perceptual: distance of two batches of photos, float (B,), or None where its weight is 0.
+        batches: source of samples.
         folder: where the state is kept.
         config: settings.
+        accelerator: devices and processes; None means this process and the CPU.
     """
 
     def __init__(
-        self, generator: nn.Module, discriminator: nn.Module, perceptual: SqueezeLPIPS, photos: PhotoCache,
-        folder: Path, config: TrainingConfig,
+        self, generator: InpaintingNetwork, adversary: Adversary, perceptual: nn.Module | None, batches: Batches,
+        folder: Path, config: TrainingConfig, accelerator: Accelerator | None = None,
     ) -> None:
-        for network in (generator, discriminator, perceptual):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.generator, self.discriminator, self.perceptual = generator, discriminator, perceptual
+        self.accelerator = accelerator or Accelerator(cpu=True)
+        self.device = self.accelerator.device
+        self.generator, self.adversary, self.perceptual = generator, adversary, perceptual
+        for network in (generator, adversary.discriminator, perceptual):
+            if network is not None:
+                network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(generator).eval().requires_grad_(False)
-        self.photos, self.folder, self.config = photos, folder, config
-        self.optimizer = torch.optim.AdamW(generator.parameters(), config.learning_rate, (0.5, 0.95), weight_decay=1e-4)
-        self.d_optimizer = torch.optim.AdamW(
-            discriminator.parameters(), config.discriminator_rate, (0.5, 0.95), weight_decay=1e-4
-        )
-        self.rng = np.random.default_rng(config.seed)
-        self.step, self.seconds, self.seen = 0, 0.0, 0
+        self.forward: Callable[..., Tensor] = torch.compile(generator) if config.compile else generator
+        self.batches, self.folder, self.config = batches, folder, config
+        self.optimizer = self._optimizer(generator, config.learning_rate)
+        self.d_optimizer = self._optimizer(adversary.discriminator, config.discriminator_rate)
+        self.step, self.seconds, self.seen, self.best = 0, 0.0, 0, math.inf
         self.stopping = False
 
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """A batch of photos float (B, 3, S, S) in [-1, 1] and masks float (B, 1, S, S)."""
-        c = self.config
-        crops = np.stack([self.photos.crop(self.rng, c.size) for _ in range(c.batch)])
-        masks = np.stack([random_mask(self.rng, c.size) for _ in range(c.batch)])
-        photo = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return photo.contiguous(memory_format=torch.channels_last), torch.from_numpy(masks)[:, None].float()
+    def _optimizer(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+        if self.config.optimizer == "adadelta":
+            return torch.optim.Adadelta(network.parameters(), rate)
+        return torch.optim.AdamW(network.parameters(), rate, self.config.betas, weight_decay=1e-4)
 
-    def guides(self, photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Guides (B, 3, S, S) and which of them count (B, 1, 1, 1): none, our own fill at half size, or a true blur."""
-        size = photo.shape[-1]
-        with torch.no_grad():
-            small, hole = halve(photo, mask)
-            coarse = composite(self.averaged(small, hole).clamp(-1, 1), small, hole)
-            own = F.interpolate(coarse, size=(size, size), mode="bilinear")
-            factor = int(self.rng.choice([2, 4, 8]))
-            shift = torch.from_numpy(self.rng.normal(0, 0.08, (photo.shape[0], 3, 1, 1))).float()
-            gain = torch.from_numpy(self.rng.normal(1, 0.08, (photo.shape[0], 1, 1, 1))).float()
-            true = F.interpolate(F.avg_pool2d(photo, factor), size=(size, size), mode="bilinear") * gain + shift
-        draw = torch.from_numpy(self.rng.random((photo.shape[0], 1, 1, 1))).float()
-        return torch.where(draw < 0.75, own, true.clamp(-1, 1)), (draw > 0.25).float()
-
-    def train_step(self) -> dict[str, float]:
-        """One update of both networks; returns the losses by name."""
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0 to 1."""
         c = self.config
-        photo, mask = self.draw()
-        guide, guided = self.guides(photo, mask)
-        adversarial = self.step >= c.adversarial_from
-        with torch.autocast("cpu", torch.bfloat16):
-            prediction = self.generator(photo, mask, guide, guided)
-            filled = composite(prediction, photo, mask)
-            losses = {
-                "hole": c.hole_l1 * masked_l1(prediction, photo, mask),
-                "known": c.known_l1 * masked_l1(prediction, photo, 1 - mask),
-                "lpips": c.perceptual * self.perceptual(filled, photo).mean(),
+        return min(1.0, self.step / c.steps if c.steps is not None else self.seconds / (c.minutes * 60))
+
+    def phase(self) -> tuple[bool, bool]:
+        """Whether the generator learns in this step, and whether the discriminator does and judges."""
+        c = self.config
+        if self.progress < c.generator_phase:
+            return True, False
+        if self.progress < c.generator_phase + c.discriminator_phase:
+            return False, True
+        return True, self.step >= c.adversarial_from and c.adversarial > 0
+
+    def autocast(self) -> torch.autocast:
+        """Bfloat16 where the settings ask for it."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+
+    def predict(self, batch: Batch) -> list[Tensor]:
+        """Every stage's opinion of every pixel (B, 3, S, S); what may not be learnt from is hidden like a hole."""
+        mask = batch.mask if batch.valid is None else torch.maximum(batch.mask, 1 - batch.valid)
+        if not self.generator.takes_guide:
+            return self.generator.stages(batch.photo, mask)
+        guide, guided = make_guides(self.averaged, batch)
+        return [self.forward(batch.photo, mask, guide, guided)]
+
+    def cut(self, batch: Batch, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Filled photo, photo and mask as the judges see them: cut at a random offset, so that no fixed grid pays."""
+        (top, left), side = batch.offset, self.config.size - self.config.jitter
+        pictures = (filled, batch.photo, batch.mask)
+        if not self.config.jitter:
+            return pictures
+        return tuple(x[..., top : top + side, left : left + side] for x in pictures)  # type: ignore[return-value]
+
+    def train_step(self) -> dict[str, Tensor]:
+        """One update of the networks whose turn it is; returns the weighted losses by name, detached."""
+        generates, judges = self.phase()
+        for _ in range(self.config.critic_steps - 1 if generates and judges else 0):
+            self._learn_to_judge(*self._fill(self._draw(), learning=False)[1:])
+        batch = self._draw()
+        stages, filled, photo, mask = self._fill(batch, learning=generates)
+        values: dict[str, Tensor] = {}
+        if generates:
+            values |= self._learn_to_fill(batch, stages, filled, photo, mask, judges)
+        if judges:
+            values |= self._learn_to_judge(filled.detach(), photo, mask)
+        self.step += 1
+        self.seen += self.config.batch * self.accelerator.num_processes
+        return {name: value.detach() for name, value in values.items()}
+
+    def _draw(self) -> Batch:
+        batch = self.batches.draw()
+        for name in ("photo", "mask", "valid", "guide", "gain", "shift"):
+            value = getattr(batch, name)
+            if value is not None and value.device != self.device:
+                setattr(batch, name, value.to(self.device))
+        batch.photo = batch.photo.contiguous(memory_format=torch.channels_last)
+        return batch
+
+    def _fill(self, batch: Batch, learning: bool) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+        with torch.set_grad_enabled(learning), self.autocast():
+            stages = self.predict(batch)
+            hole = batch.mask if batch.valid is None else batch.mask * batch.valid
+            return stages, *self.cut(batch, composite(stages[-1], batch.photo, hole))
+
+    def _learn_to_fill(
+        self, batch: Batch, stages: list[Tensor], filled: Tensor, photo: Tensor, mask: Tensor, judges: bool
+    ) -> dict[str, Tensor]:
+        c, last = self.config, stages[-1]
+        valid = torch.ones_like(batch.mask) if batch.valid is None else batch.valid
+        hole, known = batch.mask * valid, (1 - batch.mask) * valid
+        with self.autocast():
+            terms: dict[str, Callable[[], Tensor]] = {
+                "hole_l1": lambda: loss.masked_l1(last, batch.photo, hole),
+                "known_l1": lambda: loss.masked_l1(last, batch.photo, known),
+                "hole_mse": lambda: loss.masked_mse(last, batch.photo, hole),
+                "discounted_l1": lambda: loss.discounted_l1(last, batch.photo, hole),
+                "total_variation": lambda: loss.total_variation(filled, mask),
+                "perceptual": lambda: self.perceptual(filled, photo).mean(),  # type: ignore[misc]
             }
-            if adversarial:
-                self.discriminator.requires_grad_(False)
-                verdict, fake_features = self.discriminator(filled, mask)
-                with torch.no_grad():
-                    _, real_features = self.discriminator(photo, mask)
-                losses["adversarial"] = c.adversarial * hinge_generator(verdict, mask)
-                losses["matching"] = c.matching * feature_matching(fake_features, real_features)
-                self.discriminator.requires_grad_(True)
-        total = torch.stack([value.float() for value in losses.values()]).sum()
-        if not torch.isfinite(total):
-            raise InpaintError(f"loss is not finite at step {self.step}; the last saved state is kept")
-        self._update(self.optimizer, self.generator, total)
-        if adversarial:
-            with torch.autocast("cpu", torch.bfloat16):
-                verdicts, _ = self.discriminator(torch.cat([photo, filled.detach()]), torch.cat([mask, mask]))
-                d_loss = hinge_discriminator(verdicts[: c.batch], verdicts[c.batch :], mask)
-            self._update(self.d_optimizer, self.discriminator, d_loss.float())
-            losses["discriminator"] = d_loss
+            values = {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
+            if c.coarse_l1 > 0:
+                for k, stage in enumerate(stages[:-1]):
+                    both = loss.masked_l1(stage, batch.photo, hole) + loss.masked_l1(stage, batch.photo, known)
+                    values[f"coarse_l1_{k}"] = c.coarse_l1 * both
+            if judges:
+                self.adversary.discriminator.requires_grad_(False)
+                for name, value in self.adversary.generator_losses(filled, photo, mask).items():
+                    if getattr(c, name) > 0:
+                        values[name] = getattr(c, name) * value
+                self.adversary.discriminator.requires_grad_(True)
+        self._update(self.optimizer, self.generator, values)
         decay = min(c.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for slow, fast in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
-        self.step += 1
-        self.seen += c.batch
-        return {name: float(value.detach()) for name, value in losses.items()}
+            for ours, theirs in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+                ours.copy_(theirs)
+        return values
 
-    @staticmethod
-    def _update(optimizer: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> None:
+    def _learn_to_judge(self, filled: Tensor, photo: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        c = self.config
+        # Penalties on gradients are differentiated twice, for which bfloat16 is too coarse.
+        coarse = c.precision == "bf16" and c.gradient_penalty == 0
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=coarse):
+            values = self.adversary.discriminator_losses(filled.float(), photo, mask)
+        if "gradient_penalty" in values:
+            values["gradient_penalty"] = c.gradient_penalty * values["gradient_penalty"]
+        if c.r1 > 0:
+            values["r1"] = c.r1 * self.adversary.r1(photo, mask)
+        self._update(self.d_optimizer, self.adversary.discriminator, values)
+        return values
+
+    def _update(self, optimizer: torch.optim.Optimizer, network: nn.Module, values: dict[str, Tensor]) -> None:
+        total = torch.stack([value.float() for value in values.values()]).sum()
+        if not torch.isfinite(total):
+            raise InpaintError(f"{self.folder}: a loss is not finite at step {self.step}; the last saved state is kept")
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        total.backward()
+        if self.accelerator.num_processes > 1:
+            self._average_gradients(network)
+        nn.utils.clip_grad_norm_(network.parameters(), self.config.clip)
         optimizer.step()
 
-    def run(self) -> None:
-        """Train until the minutes are over or a signal asks to stop, saving the state now and then."""
+    def _average_gradients(self, network: nn.Module) -> None:
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        flat = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+
+    def _set_rates(self) -> None:
         c = self.config
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(stop, lambda *_: setattr(self, "stopping", True))
-        last_save = last_log = time.monotonic()
-        sums: dict[str, float] = {}
-        steps_before = self.step
-        while not self.stopping and self.seconds < c.minutes * 60:
-            start = time.monotonic()
-            warm = min(1.0, (self.step + 1) / c.warmup_steps)
-            rate = warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.seconds / (c.minutes * 60)))))
-            self.optimizer.param_groups[0]["lr"] = c.learning_rate * rate
-            self.d_optimizer.param_groups[0]["lr"] = c.discriminator_rate * rate
-            for name, value in self.train_step().items():
-                sums[name] = sums.get(name, 0) + value
-            now = time.monotonic()
-            self.seconds += now - start
-            if now - last_log > 20:
-                steps = self.step - steps_before
-                means = " ".join(f"{name} {value / steps:.4f}" for name, value in sums.items())
-                speed = steps * c.batch / (now - last_log)
-                print(f"step {self.step} min {self.seconds / 60:.1f} img/s {speed:.1f} {means}", flush=True)
-                last_log, steps_before, sums = now, self.step, {}
-            if now - last_save > c.save_minutes * 60:
-                self.save()
-                last_save = time.monotonic()
-        self.save()
+        warm = min(1.0, (self.step + 1) / max(1, c.warmup_steps))
+        rate = warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        for optimizer, peak in ((self.optimizer, c.learning_rate), (self.d_optimizer, c.discriminator_rate)):
+            optimizer.param_groups[0]["lr"] = peak * rate
+
+    def _agree(self) -> bool:
+        """Whether to go on; all processes count the first one's time and stop together."""
+        if self.accelerator.num_processes > 1:
+            mine = torch.tensor([float(self.stopping), self.seconds], device=self.device, dtype=torch.float64)
+            stops, seconds = self.accelerator.reduce(mine, "mean").tolist()
+            self.stopping, self.seconds = stops > 0, seconds
+        return not self.stopping and self.progress < 1
+
+    def run(self, watch: Callable[["Trainer", dict[str, Tensor]], None] = lambda trainer, values: None) -> None:
+        """Train until the run is over or a signal asks to stop, saving the state now and then.
+
+        Args:
+            watch: called after every step with the trainer and the step's losses.
+        """
+
+        def stop(*_: object) -> None:
+            self.stopping = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        last_save = time.monotonic()
+        try:
+            while self._agree():
+                start = time.monotonic()
+                self._set_rates()
+                values = self.train_step()
+                self.seconds += time.monotonic() - start
+                watch(self, values)
+                if time.monotonic() - last_save > self.config.save_minutes * 60:
+                    self.save()
+                    last_save = time.monotonic()
+            self.save()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def save(self) -> None:
         """Write the whole state to `state.pt`, replacing the last one only when complete."""
-        state = {
-            "generator": self.generator.state_dict(), "averaged": self.averaged.state_dict(),
-            "discriminator": self.discriminator.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "d_optimizer": self.d_optimizer.state_dict(), "rng": json.dumps(self.rng.bit_generator.state),
-            "torch_rng": torch.get_rng_state(), "step": self.step, "seconds": self.seconds, "seen": self.seen,
-            "config": asdict(self.config),
-        }  # fmt: skip
-        partial = self.folder / "state.partial"
-        torch.save(state, partial)
-        os.replace(partial, self.folder / "state.pt")
+        rank = self.accelerator.process_index
+        state: dict[str, Any] = {"batches": self.batches.state(), "torch_rng": torch.get_rng_state()}
+        if self.accelerator.is_main_process:
+            state |= {
+                "generator": self.generator.state_dict(), "averaged": self.averaged.state_dict(),
+                "discriminator": self.adversary.discriminator.state_dict(), "optimizer": self.optimizer.state_dict(),
+                "d_optimizer": self.d_optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
+                "seen": self.seen, "best": self.best, "config": asdict(self.config),
+            }  # fmt: skip
+        name = f"state-{rank}" if rank else "state"
+        try:
+            torch.save(state, self.folder / f"{name}.partial")
+            os.replace(self.folder / f"{name}.partial", self.folder / f"{name}.pt")
+        except (OSError, RuntimeError) as error:
+            raise OutputError(f"{self.folder / name}.pt: cannot be written ({error})") from None
 
     def resume(self) -> None:
-        """Go on from `state.pt`."""
-        state = torch.load(self.folder / "state.pt", map_location="cpu", weights_only=True)
-        for name in ("generator", "averaged", "discriminator", "optimizer", "d_optimizer"):
+        """Go on from `state.pt`.
+
+        Raises:
+            OutputError: the state cannot be read.
+            OptionError: the run was begun with another network, discriminator, size or optimizer.
+        """
+        file = self.folder / "state.pt"
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise OutputError(f"{file}: is not a whole training state ({type(error).__name__})") from None
+        ours = asdict(self.config)
+        for name in FIXED:
+            if name in state["config"] and state["config"][name] != ours[name]:
+                raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
+        for name in ("generator", "averaged", "optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
-        self.rng.bit_generator.state = json.loads(state["rng"])
-        torch.set_rng_state(state["torch_rng"])
+        self.adversary.discriminator.load_state_dict(state["discriminator"])
         self.step, self.seconds, self.seen = state["step"], state["seconds"], state["seen"]
+        self.best = state.get("best", math.inf)
+        rank = self.accelerator.process_index
+        if rank:
+            own = self.folder / f"state-{rank}.pt"
+            state = torch.load(own, map_location="cpu", weights_only=True) if own.is_file() else {}
+        if "batches" in state:
+            self.batches.load_state(state["batches"])
+            torch.set_rng_state(state["torch_rng"])

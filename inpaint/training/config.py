@@ -1,0 +1,142 @@
+"""Settings of a training run, and the presets that follow our own recipe or a paper's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from inpaint.errors import OptionError
+from inpaint.masking.random import KINDS, TRAINING_MIX
+from inpaint.models.discriminators import DISCRIMINATORS
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings of a run: sizes in pixels, times in minutes, losses as weights (0 = not used).
+
+    Args:
+        network: name in the registry of networks.
+        network_config: arguments of that network's config that differ from its defaults.
+        discriminator: name in `DISCRIMINATORS`; its adversarial loss comes with it.
+        size: side of the crops, a multiple of 16.
+        batch: crops a step (of one process).
+        steps: length of the run in steps; None means that `minutes` counts.
+        minutes: length of the run in minutes of training, earlier parts included.
+        learning_rate, discriminator_rate: peak rates; both rise over `warmup_steps` and fall along a cosine to 5 %.
+        betas: of AdamW.
+        optimizer: `adamw` or `adadelta`.
+        adversarial_from: step from which the discriminator learns and judges.
+        generator_phase, discriminator_phase: shares of the run in which only that network learns, in this order,
+            before both do (Iizuka 2017, Algorithm 1: T_C and T_D).
+        critic_steps: updates of the discriminator for one of the generator.
+        ema: decay of the averaged generator.
+        clip: largest norm of a gradient.
+        jitter: the judges see the photo cut by a random offset up to this, so that no fixed grid pays (multiple of 8).
+        guided: share of samples with a guide, for networks that take one.
+        mix: weight of each mask kind.
+        hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, total_variation, adversarial, matching, r1,
+            gradient_penalty: weights of the losses; `coarse_l1` is for the stages before the last.
+        precision: `bf16` (autocast) or `fp32`.
+        compile: let torch.compile fuse the generator; pays on a GPU.
+        seed: of everything random.
+        save_minutes: between states.
+        validate_steps: between validations on held-out photos; 0 means never.
+
+    Raises:
+        OptionError: a value is outside its range; the text holds the value.
+    """
+
+    network: str = "dilated"
+    network_config: Mapping[str, Any] = field(default_factory=dict)
+    discriminator: str = "patch"
+    size: int = 128
+    batch: int = 8
+    steps: int | None = None
+    minutes: float = 60
+    learning_rate: float = 5e-4
+    discriminator_rate: float = 4e-4
+    betas: tuple[float, float] = (0.5, 0.95)
+    optimizer: str = "adamw"
+    warmup_steps: int = 200
+    adversarial_from: int = 800
+    generator_phase: float = 0.0
+    discriminator_phase: float = 0.0
+    critic_steps: int = 1
+    ema: float = 0.998
+    clip: float = 1.0
+    jitter: int = 8
+    guided: float = 0.75
+    mix: Mapping[str, float] = field(default_factory=lambda: dict(TRAINING_MIX))
+    hole_l1: float = 2.0
+    known_l1: float = 1.0
+    hole_mse: float = 0.0
+    discounted_l1: float = 0.0
+    coarse_l1: float = 0.0
+    perceptual: float = 6.0
+    total_variation: float = 0.0
+    adversarial: float = 0.1
+    matching: float = 3.0
+    r1: float = 0.0
+    gradient_penalty: float = 0.0
+    precision: str = "bf16"
+    compile: bool = False
+    seed: int = 0
+    save_minutes: float = 3.0
+    validate_steps: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 16:
+            raise OptionError(f"size must be a multiple of 16 and at least 32, got {self.size}")
+        if self.batch < 1 or self.minutes <= 0:
+            raise OptionError(f"batch and minutes must be positive, got {self.batch} and {self.minutes}")
+        if self.steps is not None and self.steps < 1:
+            raise OptionError(f"steps must be at least 1, got {self.steps}")
+        if self.discriminator not in DISCRIMINATORS:
+            raise OptionError(f"discriminator must be one of {', '.join(DISCRIMINATORS)}, got {self.discriminator!r}")
+        if self.optimizer not in ("adamw", "adadelta"):
+            raise OptionError(f"optimizer must be adamw or adadelta, got {self.optimizer!r}")
+        if self.precision not in ("bf16", "fp32"):
+            raise OptionError(f"precision must be bf16 or fp32, got {self.precision!r}")
+        if self.jitter < 0 or self.jitter % 8 or self.jitter >= self.size:
+            raise OptionError(f"jitter must be a multiple of 8 below the size, got {self.jitter}")
+        if not self.mix or set(self.mix) - set(KINDS) or min(self.mix.values()) <= 0:
+            raise OptionError(f"mix must give positive weights to kinds of {', '.join(KINDS)}, got {dict(self.mix)}")
+        if not 0 <= self.guided <= 1:
+            raise OptionError(f"guided must be between 0 and 1, got {self.guided}")
+        if not 0 <= self.generator_phase + self.discriminator_phase < 1:
+            raise OptionError("generator_phase and discriminator_phase must leave some of the run to both networks")
+
+
+PRESETS: dict[str, TrainingConfig] = {
+    # Ours, on a CPU.
+    "dilated": TrainingConfig(),
+    # Ours, for one data-centre GPU: wider, larger crops.
+    "dilated-large": TrainingConfig(
+        network_config={"channels": 192, "shallow": 64}, size=256, batch=48, learning_rate=4e-4, compile=True,
+        ema=0.999, validate_steps=1000,
+    ),
+    # Iizuka 2017: MSE alone for 18 % of the run, the discriminator alone for 2 %, then both with alpha = 0.0004.
+    "glcic": TrainingConfig(
+        network="glcic", discriminator="global-local", size=256, batch=16, optimizer="adadelta", learning_rate=1.0,
+        discriminator_rate=1.0, adversarial_from=0, generator_phase=0.18, discriminator_phase=0.02, ema=0.999,
+        jitter=0, mix={"boxes": 1.0}, hole_l1=0, known_l1=0, hole_mse=1.0, perceptual=0, adversarial=4e-4, matching=0,
+    ),
+    # Yu 2018: spatially discounted L1 on both stages, WGAN-GP with two critics, five critic steps a step.
+    "deepfill-v1": TrainingConfig(
+        network="deepfill-v1", discriminator="wgan-critics", size=256, batch=16, learning_rate=1e-4,
+        discriminator_rate=1e-4, betas=(0.5, 0.9), adversarial_from=0, critic_steps=5, ema=0.999, jitter=0,
+        mix={"boxes": 1.0}, hole_l1=0, discounted_l1=1.2, known_l1=1.2, coarse_l1=1.2, perceptual=0, adversarial=1e-3,
+        matching=0, gradient_penalty=10.0,
+    ),
+    # Yu 2019: L1 on both stages and the hinge loss of SN-PatchGAN, one to one, on free-form masks.
+    "deepfill-v2": TrainingConfig(
+        network="deepfill-v2", discriminator="sn-patchgan", size=256, batch=16, learning_rate=1e-4,
+        discriminator_rate=1e-4, betas=(0.5, 0.999), adversarial_from=0, ema=0.999, jitter=0,
+        mix={"strokes": 0.7, "boxes": 0.3}, hole_l1=1.0, known_l1=1.0, coarse_l1=1.0, perceptual=0, adversarial=1.0,
+        matching=0,
+    ),
+    # A minute on a CPU, to see that everything runs.
+    "smoke": TrainingConfig(
+        network_config={"channels": 32, "shallow": 16, "dilations": (1, 2, 4, 8)}, size=64, batch=4, minutes=1,
+        warmup_steps=20, adversarial_from=40, perceptual=0, validate_steps=100,
+    ),
+}  # fmt: skip

@@ -1,0 +1,51 @@
+"""Guides for a generator that works octave by octave: what a coarser octave would have handed up."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inpaint.models.layers import composite
+from inpaint.training.batches import OWN, TRUE, Batch
+
+
+def halve(photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Make photos and holes half as large; known pixels are averaged without the hole.
+
+    Args:
+        photo: float (B, 3, H, W), H and W even.
+        mask: float (B, 1, H, W), 1 = hole.
+
+    Returns:
+        photo (B, 3, H/2, W/2) and mask (B, 1, H/2, W/2), 1 where less than half of a pixel was known.
+    """
+    share = F.avg_pool2d(1 - mask, 2)
+    small = F.avg_pool2d(photo * (1 - mask), 2) / share.clamp_min(1e-3)
+    return small, (share < 0.5).float()
+
+
+@torch.no_grad()
+def make_guides(averaged: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Guides of a batch.
+
+    Args:
+        averaged: the averaged generator, called as `averaged(photo, mask)`.
+        batch: photos, masks, and which guide each sample has.
+
+    Returns:
+        guides float (B, 3, S, S) in [-1, 1], and float (B, 1, 1, 1), 1 where a guide counts. `OWN` guides are the
+        network's fill at half size, upsampled; `TRUE` ones stand for a coarser level that saw more context: the
+        photo itself, smaller and back, in slightly other colours.
+    """
+    size = batch.photo.shape[-2:]
+    kind = batch.guide.view(-1, 1, 1, 1)
+    guide = torch.zeros_like(batch.photo)
+    if (batch.guide == OWN).any():
+        chosen = torch.nonzero(batch.guide == OWN)[:, 0]
+        small, hole = halve(batch.photo[chosen], batch.mask[chosen])
+        coarse = composite(averaged(small, hole).float().clamp(-1, 1), small, hole)
+        guide[chosen] = F.interpolate(coarse, size=size, mode="bilinear").to(guide.dtype)
+    if (batch.guide == TRUE).any():
+        small = F.avg_pool2d(batch.photo, batch.factor)
+        true = F.interpolate(small, size=size, mode="bilinear") * batch.gain + batch.shift
+        guide = torch.where(kind == TRUE, true.clamp(-1, 1), guide)
+    return guide, (kind > 0).to(guide.dtype)

@@ -1,0 +1,85 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint.errors import PhotoError
+from inpaint.training.data import PhotoCache, cut_square, draw_square
+from tests.conftest import scene
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i, suffix in enumerate(["png", "jpg", "webp"] * 6):
+        options = {"lossless": True} if suffix == "webp" else {}
+        Image.fromarray(scene(70, 90, i)).save(tmp_path / "photos" / f"{i:02}.{suffix}", **options)
+    return tmp_path
+
+
+def test_cache_reads_back_the_photos_and_lists_the_broken(folder):
+    (folder / "photos" / "broken.png").write_text("no")
+    Image.fromarray(scene(40, 90)).save(folder / "photos" / "small.png")
+    whole = (folder / "photos" / "00.png").read_bytes()
+    (folder / "photos" / "short.png").write_bytes(whole[: len(whole) // 2])
+    photos = PhotoCache([folder / "photos"], folder / "cache", smallest=64)
+    assert len(photos) == 18 and [s.split("/")[-1] for s in photos.skipped] == ["broken.png", "short.png", "small.png"]
+    assert np.array_equal(photos.photo(3), scene(70, 90, 3)) and photos.names[3].endswith("03.png")
+    assert np.array_equal(photos.photo(2), scene(70, 90, 2))
+
+
+def test_tars_and_single_photos_are_sources_too(folder):
+    with tarfile.open(folder / "shard.tar", "w") as tar:
+        for path in sorted((folder / "photos").iterdir())[:10]:
+            tar.add(path, path.name)
+        tar.addfile(tarfile.TarInfo("notes.txt"), io.BytesIO())
+    singles = sorted((folder / "photos").iterdir())[10:]
+    photos = PhotoCache([folder / "shard.tar", *singles], folder / "cache", smallest=64)
+    assert len(photos) == 18 and photos.names[0].endswith("shard.tar:00.png")
+    (folder / "torn.tar").write_bytes((folder / "shard.tar").read_bytes()[:300])
+    with pytest.raises(PhotoError, match=r"torn\.tar: is not a whole tar file"):
+        PhotoCache([folder / "torn.tar"], folder / "other", smallest=64)
+
+
+def test_the_map_is_reused_rebuilt_on_change_and_verified(folder):
+    def build():
+        return PhotoCache([folder / "photos"], folder / "cache", smallest=64)
+
+    build()
+    pixels = folder / "cache" / "photos.u8"
+    first = pixels.stat().st_ino
+    build()
+    assert pixels.stat().st_ino == first
+    damaged = bytearray(pixels.read_bytes())
+    damaged[1000] ^= 1
+    pixels.write_bytes(damaged)
+    assert np.array_equal(build().photo(0), scene(70, 90, 0)) and pixels.read_bytes() != damaged
+    Image.fromarray(scene(80, 80, 99)).save(folder / "photos" / "00.png")
+    assert np.array_equal(build().photo(0), scene(80, 80, 99))
+
+
+def test_too_few_photos(tmp_path):
+    Image.fromarray(scene(200, 200)).save(tmp_path / "a.png")
+    with pytest.raises(PhotoError, match="only 1 usable photos, need at least 16"):
+        PhotoCache([tmp_path], tmp_path / "cache")
+    with pytest.raises(PhotoError, match=r"missing: is neither a folder, a photo, nor a \.tar"):
+        PhotoCache([tmp_path / "missing"], tmp_path / "other")
+
+
+def test_rotated_photos_are_decoded_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene(70, 90)).save(tmp_path / "a.png", exif=exif)
+    assert PhotoCache([tmp_path / "a.png"], tmp_path / "cache", smallest=64, minimum=1).shapes == [(90, 70)]
+
+
+def test_squares_lie_inside_and_cover_all_scales():
+    rng = np.random.default_rng(0)
+    squares = [draw_square(rng, (100, 200), 32) for _ in range(400)]
+    assert all(t >= 0 and left >= 0 and t + s <= 100 and left + s <= 200 for t, left, s in squares)
+    sides = np.array([s for _, _, s in squares])
+    assert sides.min() == 32 and sides.max() == 100 and 0.4 < (sides < np.sqrt(32 * 100)).mean() < 0.6
+    photo = scene(100, 200)
+    assert np.array_equal(cut_square(photo, (3, 5, 32), 32, True), photo[3:35, 5:37][:, ::-1])
