@@ -4,7 +4,6 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,9 +19,8 @@ from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import bounded_synthesis
 from inpaint.filling.structure import fill_structure, octave_sizes
 from inpaint.filling.windows import Window, find_windows
+from inpaint.models import load_network
 from inpaint.models.layers import InpaintingNetwork
-from inpaint.models.registry import NETWORKS
-from inpaint.models.weights import default_weights, load_weights
 from inpaint.options import FillOptions
 from inpaint.photo.files import load_photo
 from inpaint.photo.masks import Mask, check_mask, dilate_mask, load_mask, picture_to_mask
@@ -85,17 +83,14 @@ class Inpainter:
 
         Args:
             model: a name from the registry.
-            weights: a weights file; None means the shipped one.
+            weights: a weights file, ours or a published checkpoint; None means the shipped one.
             device: `auto`, `cpu`, `cuda` or `mps`.
 
         Raises:
             OptionError: unknown model, or a device that is not there.
             WeightsError: the weights file cannot be used.
         """
-        if model not in NETWORKS:
-            raise OptionError(f"model must be one of {', '.join(NETWORKS)}, got {model!r}")
-        network, _ = load_weights(Path(weights) if weights else default_weights(model), model)
-        return cls(network, pick_device(device))
+        return cls(load_network(model, weights), pick_device(device))
 
     def fill(
         self, photo: NDArray[np.uint8], mask: Mask, options: FillOptions = FillOptions(), notes: list[str] | None = None
@@ -158,9 +153,10 @@ class Inpainter:
 
     def _describe(self, engine: str, window: Window, own: Mask, hole: Mask, filled: NDArray[np.uint8]) -> HoleReport:
         reach = None
-        if engine in ("network", "detail"):
-            coarsest = max(octave_sizes(*hole.shape)[0])
-            reach = round(self.network.receptive_field / 2 * window.longest / coarsest, 1)
+        field = self.network.receptive_field
+        if engine in ("network", "detail") and field is not None:
+            coarsest = max(octave_sizes(hole.shape[0], hole.shape[1], self.network.takes_guide)[0])
+            reach = round(field / 2 * window.longest / coarsest, 1)
         depth = float(cv2.distanceTransform(np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5).max())
         box = (window.left, window.top, window.right, window.bottom)
         return HoleReport(engine, box, int(own.sum()), round(depth, 1), reach, round(seam_score(filled, hole), 3))

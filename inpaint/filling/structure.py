@@ -1,4 +1,7 @@
-"""Structure: the generator fills a window octave by octave, each with the coarser result as its guide."""
+"""Structure: the generator fills a window octave by octave, each with the coarser result as its guide.
+
+A network that takes no guide, as those of the papers, fills the window in one pass at the last octave's size.
+"""
 
 import cv2
 import numpy as np
@@ -7,18 +10,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaint.models.layers import InpaintingNetwork, composite, pad_to_rule
+from inpaint.models.layers import InpaintingNetwork, composite
 
 COARSEST = 128  # longest side of the first octave is at most the size of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
 
 
-def octave_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """Sizes (height, width) at which a window is filled, coarse to fine, each about twice the one before."""
+def octave_sizes(height: int, width: int, guided: bool = True) -> list[tuple[int, int]]:
+    """Sizes (height, width) at which a window is filled, coarse to fine, each about twice the one before.
+
+    Args:
+        height, width: of the window, pixels.
+        guided: whether the network takes a guide; without one it fills once, at the last size.
+    """
     longest = max(height, width)
     scale = min(1.0, FINEST / longest)
     scales = [scale]
-    while scale * longest > COARSEST:
+    while guided and scale * longest > COARSEST:
         scale /= 2
         scales.append(scale)
     return [(max(1, round(height * s)), max(1, round(width * s))) for s in reversed(scales)]
@@ -52,7 +60,7 @@ def fill_structure(
     """What the network puts at every pixel of a window, known ones included.
 
     Args:
-        network: a generator `(photo, mask, guide) -> photo` with a `size_rule`.
+        network: a generator `(photo, mask[, guide]) -> photo`.
         photo: uint8 (H, W, 3) RGB.
         mask: bool (H, W), True = hole.
         device: where the network lies.
@@ -64,15 +72,15 @@ def fill_structure(
     scaled = photo.astype(np.float32) / 127.5 - 1
     guide: Tensor | None = None
     prediction = torch.empty(0)
-    for size in octave_sizes(height, width):
+    for size in octave_sizes(height, width, network.takes_guide):
         small, hole = shrink_known(scaled, mask, size)
         known = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].to(device)
         hole_map = torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
         if guide is not None:
             guide = F.interpolate(guide, size=size, mode="bilinear")
-        inputs = [pad_to_rule(x, network.size_rule) for x in (known, hole_map, guide) if x is not None]
+        inputs = [known, hole_map] if guide is None else [known, hole_map, guide]
         inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
-        prediction = network(*inputs)[..., : size[0], : size[1]].float().clamp(-1, 1)
+        prediction = network(*inputs).float().clamp(-1, 1)
         guide = composite(prediction, known, hole_map)
     fill = ((prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.float32)
     if fill.shape[:2] != (height, width):

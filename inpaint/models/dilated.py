@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inpaint.errors import OptionError
+from inpaint.models.context_module import ContextModule
 from inpaint.models.layers import DilatedBlock, GatedConv, GlobalContext, InpaintingNetwork, SizeRule
 
 
@@ -29,17 +30,22 @@ class DilatedConfig:
         channels: channels of the bottleneck at 1/4 of the size.
         shallow: channels at 1/2 of the size.
         dilations: dilation of each residual block, in order.
+        bottleneck: `residual` blocks with these dilations, or in their place the context module of Yu & Koltun 2016:
+            `context` or `context-large`.
     """
 
     channels: int = 96
     shallow: int = 32
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
+    bottleneck: str = "residual"
 
     def __post_init__(self) -> None:
         if self.channels < 1 or self.shallow < 1:
             raise OptionError(f"channels and shallow must be at least 1, got {self.channels} and {self.shallow}")
         if not self.dilations or min(self.dilations) < 1:
             raise OptionError(f"dilations must be positive and not empty, got {self.dilations}")
+        if self.bottleneck not in ("residual", "context", "context-large"):
+            raise OptionError(f"bottleneck must be residual, context or context-large, got {self.bottleneck!r}")
         object.__setattr__(self, "dilations", tuple(self.dilations))
 
 
@@ -55,34 +61,22 @@ class Dilated(InpaintingNetwork):
         wide, shallow = config.channels, config.shallow
         self.entry = GatedConv(8 * 4, shallow)
         self.down = GatedConv(shallow, wide, stride=2)
-        middle = len(config.dilations) // 2
-        self.blocks_before = nn.ModuleList(DilatedBlock(wide, d) for d in config.dilations[:middle])
+        blocks: list[nn.Module] = [DilatedBlock(wide, d) for d in config.dilations]
+        if config.bottleneck != "residual":
+            blocks = [ContextModule(wide, large=config.bottleneck == "context-large")]
+        self.blocks_before = nn.ModuleList(blocks[: len(blocks) // 2])
         self.context = GlobalContext(wide)
-        self.blocks_after = nn.ModuleList(DilatedBlock(wide, d) for d in config.dilations[middle:])
+        self.blocks_after = nn.ModuleList(blocks[len(blocks) // 2 :])
         self.up = nn.Conv2d(wide, 4 * shallow, 3, padding=1)
         self.merge = nn.Conv2d(2 * shallow, 2 * shallow, 3, padding=1)
         self.exit = nn.Conv2d(2 * shallow, 3 * 4, 3, padding=1)
         nn.init.normal_(self.exit.weight, std=0.01)
         nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
 
-    @property
-    def receptive_field(self) -> int:
-        """Side of the square of input pixels that one output pixel depends on, the global term aside (pixels)."""
-        blocks = 4 * 2 * sum(self.config.dilations)
-        return 2 + 4 + 4 + blocks + 8 + 4 + 4  # unshuffle, entry, down, blocks, up, merge, exit
-
-    def forward(self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None) -> Tensor:
-        """Fill the hole of each photo; known pixels are reconstructed too and are for the caller to discard.
-
-        Args:
-            photo: float (B, 3, H, W) in [-1, 1], H and W multiples of 4; what stands in the hole is ignored.
-            mask: float (B, 1, H, W), 1 = hole, 0 = known.
-            guide: float (B, 3, H, W) in [-1, 1], a coarser fill at this size, or None.
-            guided: float (B, 1, 1, 1), 1 where a sample's guide counts; None means all of them.
-
-        Returns:
-            float (B, 3, H, W), about [-1, 1] (clamp it), before compositing.
-        """
+    def compute(
+        self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None
+    ) -> list[Tensor]:
+        """See `InpaintingNetwork.forward`."""
         known = 1 - mask
         if guide is None:
             guide, guided = torch.zeros_like(photo), photo.new_zeros(photo.shape[0], 1, 1, 1)
@@ -99,4 +93,4 @@ class Dilated(InpaintingNetwork):
             quarter = block(quarter)
         up = F.pixel_shuffle(self.up(F.silu(quarter)), 2)  # (B, shallow, H/2, W/2)
         half = F.silu(self.merge(torch.cat([F.silu(up), half], dim=1)))
-        return guide + F.pixel_shuffle(self.exit(half), 2)
+        return [guide + F.pixel_shuffle(self.exit(half), 2)]

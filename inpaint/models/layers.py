@@ -21,26 +21,67 @@ class SizeRule:
 
 
 class InpaintingNetwork(nn.Module):
-    """What every generator promises: `(photo, mask[, guide])` to a fill of the same size, and facts about itself.
+    """What every generator promises: `network(photo, mask)` is a fill of the same size, whatever the size.
+
+    A network writes `compute`, for sizes that obey its `size_rule`; padding to that rule and cutting back stands here
+    once, for all of them. What stands in the hole of the photo never matters.
 
     Attributes:
         config: the frozen dataclass it was built from.
-        size_rule: sizes it accepts.
-        takes_guide: whether `forward` takes a coarser fill as third argument.
+        size_rule: sizes that `compute` accepts.
+        takes_guide: whether it takes a coarser fill as third argument.
     """
 
     config: Any
     size_rule: SizeRule = SizeRule()
     takes_guide: bool = False
 
-    @property
-    def receptive_field(self) -> int:
-        """Side of the square of input pixels that one output pixel depends on (pixels)."""
+    def compute(self, photo: Tensor, mask: Tensor) -> list[Tensor]:
+        """Every stage's output (B, 3, H, W) in order, for H and W that obey the size rule; `forward` says the rest."""
         raise NotImplementedError
 
+    @property
+    def receptive_field(self) -> int | None:
+        """Side of the square of input pixels that one output pixel depends on, or None where it is not known (pixels).
+
+        Parts that see the whole picture (attention, a global mean) are left aside.
+        """
+        from inpaint.models.receptive_field import theoretical_field
+
+        return theoretical_field(self).field
+
+    def forward(self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None) -> Tensor:
+        """Fill the hole of each photo; known pixels are reconstructed too and are for the caller to discard.
+
+        Args:
+            photo: float (B, 3, H, W) in [-1, 1]; what stands in the hole is ignored.
+            mask: float (B, 1, H, W), 1 = hole, 0 = known.
+            guide: float (B, 3, H, W) in [-1, 1], a coarser fill at this size, or None; for networks that take one.
+            guided: float (B, 1, 1, 1), 1 where a sample's guide counts; None means all of them.
+
+        Returns:
+            float (B, 3, H, W), about [-1, 1] (clamp it), before compositing.
+        """
+        return self._run(photo, mask, guide, guided)[-1]
+
     def stages(self, photo: Tensor, mask: Tensor) -> list[Tensor]:
-        """Every stage's output (B, 3, H, W) in order; one stage unless a network says otherwise."""
-        return [self(photo, mask)]
+        """Every stage's output (B, 3, H, W) in order, the last being `forward`'s; arguments as there."""
+        return self._run(photo, mask, None, None)
+
+    def _run(self, photo: Tensor, mask: Tensor, guide: Tensor | None, guided: Tensor | None) -> list[Tensor]:
+        height, width = photo.shape[-2:]
+        if photo.ndim != 4 or photo.shape[1] != 3 or mask.shape != (photo.shape[0], 1, height, width):
+            got = f"{tuple(photo.shape)} and {tuple(mask.shape)}"
+            raise ValueError(f"photo must be (B, 3, H, W) and mask (B, 1, H, W) of the same size, got {got}")
+        if guide is None:
+            inputs = [pad_to_rule(x, self.size_rule) for x in (photo, mask)]
+            outputs = self.compute(*inputs)
+        elif self.takes_guide:
+            inputs = [pad_to_rule(x, self.size_rule) for x in (photo, mask, guide)]
+            outputs = self.compute(*inputs, guided)  # type: ignore[call-arg]
+        else:
+            raise ValueError(f"{type(self).__name__} takes no guide")
+        return [output[..., :height, :width] for output in outputs]
 
 
 def composite(prediction: Tensor, photo: Tensor, mask: Tensor) -> Tensor:
@@ -98,6 +139,8 @@ class GlobalContext(nn.Module):
     The mean over known pixels stands in for the global branch that Iizuka 2017 gives only to the discriminator:
     overall colour and light reach every pixel at once, however wide the hole.
     """
+
+    sees_everything = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -39,9 +39,38 @@ def digest(tensors: dict[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def save_weights(network: InpaintingNetwork, name: str, path: Path, training: dict[str, Any]) -> None:
-    """Write a network as float16 with its architecture, config, training record and checksum in the header."""
-    tensors = {k: v.detach().half().contiguous().cpu() for k, v in network.state_dict().items()}
+def check_fit(path: Path, name: str, wanted: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    """Compare a file's tensors with a network's.
+
+    Raises:
+        WeightsError: names the first key, in alphabetical order, that is missing, unknown or of another shape.
+    """
+    for key in sorted(set(wanted) | set(tensors)):
+        if key not in tensors:
+            raise WeightsError(f"{path}: does not fit {name}, {key} is missing")
+        if key not in wanted:
+            raise WeightsError(f"{path}: does not fit {name}, {key} is unknown")
+        if tensors[key].shape != wanted[key].shape:
+            got, want = tuple(tensors[key].shape), tuple(wanted[key].shape)
+            raise WeightsError(f"{path}: does not fit {name}, {key} has shape {got} instead of {want}")
+
+
+def save_weights(
+    network: InpaintingNetwork, name: str, path: Path, training: dict[str, Any], dtype: torch.dtype = torch.float16
+) -> None:
+    """Write a network with its architecture, config, training record and checksum in the header.
+
+    Args:
+        network: what is written; counters stay whole numbers.
+        name: its name in the registry.
+        path: file to write; replaced only when the new one is complete.
+        training: the record of its training or origin.
+        dtype: of the numbers, float16 unless they must stay exact.
+    """
+    tensors = {
+        k: (v.detach().to(dtype) if v.is_floating_point() else v).contiguous().cpu()
+        for k, v in network.state_dict().items()
+    }
     metadata = {
         "architecture": name, "config": json.dumps(asdict(network.config)), "training": json.dumps(training),
         "sha256": digest(tensors),
@@ -84,18 +113,10 @@ def load_weights(path: Path, name: str | None = None) -> tuple[InpaintingNetwork
         training = json.loads(metadata["training"])
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its header does not describe a {found} network ({error})") from None
-    wanted = network.state_dict()
-    for key in sorted(set(wanted) | set(tensors)):
-        if key not in tensors:
-            raise WeightsError(f"{path}: does not fit {found}, {key} is missing")
-        if key not in wanted:
-            raise WeightsError(f"{path}: does not fit {found}, {key} is unknown")
-        if tensors[key].shape != wanted[key].shape:
-            got, want = tuple(tensors[key].shape), tuple(wanted[key].shape)
-            raise WeightsError(f"{path}: does not fit {found}, {key} has shape {got} instead of {want}")
+    check_fit(path, found, network.state_dict(), tensors)
     if digest(tensors) != metadata.get("sha256"):
         raise WeightsError(f"{path}: is damaged, its checksum does not match its contents")
     if not all(torch.isfinite(t).all() for t in tensors.values()):
         raise WeightsError(f"{path}: holds values that are not finite")
-    network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=True)
+    network.load_state_dict(tensors, strict=True)  # copies into float32
     return network.eval(), training
