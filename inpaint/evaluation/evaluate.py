@@ -17,21 +17,14 @@ from tqdm import tqdm
 from inpaint import __version__
 from inpaint.errors import InpaintError, OptionError, OutputError
 from inpaint.evaluation.candidates import Candidate, Case, engine_candidates, results_candidates
-from inpaint.evaluation.cases import (
-    GIVEN,
-    check_kinds,
-    checksum,
-    draw_mask,
-    find_photos,
-    open_given_mask,
-    open_photo,
-)  # fmt: skip
+from inpaint.evaluation.cases import GIVEN, check_kinds, checksum, draw_mask, find_photos, open_given_mask, open_photo
 from inpaint.evaluation.machine import describe_machine
 from inpaint.evaluation.metrics import METRICS, Perceptual, load_perceptual, score
 from inpaint.evaluation.results import SCHEMA, to_text, write_text
 from inpaint.evaluation.summary import Record, summarise
 from inpaint.inpainter import pick_device
 
+MARKED = (255, 0, 128)  # colour of the hole in the report
 PREVIEW = 320  # longer side of the pictures kept for the report, pixels
 TRUTH, HOLE = ".truth", ".hole"  # no label of a candidate starts with a dot
 
@@ -205,7 +198,7 @@ class Evaluation:
                 continue
             case = Case(name, kind, len(self.kinds), truth, mask, stored, chosen.longest)
             save_preview(chosen.output, case, TRUTH, truth)
-            save_preview(chosen.output, case, HOLE, np.where(mask[..., None], np.uint8(255), truth))
+            save_preview(chosen.output, case, HOLE, np.where(mask[..., None], np.array(MARKED, np.uint8), truth))
             if chosen.keep:
                 _keep(chosen.output / "masks", case, mask.astype(np.uint8) * 255)
             yield case
