@@ -41,6 +41,41 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--overwrite", action="store_true", help="discard what the output folder holds")
     add_threads(command)
     command.set_defaults(run=run)
+    _add_compare(command)
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(metavar="compare", help="compare two results files: compare A.json B.json")
+    action = actions.add_parser(
+        "compare", description="What got better or worse from A to B; exit code 1 if something regressed."
+    )
+    action.add_argument("first", type=Path, metavar="A.json")
+    action.add_argument("second", type=Path, metavar="B.json")
+    action.add_argument(
+        "--metric", type=_names, default=[], metavar="NAMES", help="metrics that decide (default: lpips, else l1)"
+    )
+    action.add_argument("--engines", dest="only", type=_names, default=[], metavar="NAMES", help="only these, by comma")
+    action.add_argument(
+        "--tolerance", type=float, default=0.0, metavar="SHARE", help="a regression must exceed this share of A's mean too"
+    )
+    action.add_argument("--json", action="store_true", help="print the changes as JSON")
+    action.set_defaults(run=run_compare)
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """Compare two results files; fails if a chosen metric regressed."""
+    import json
+
+    from inpaint.errors import InpaintError, OptionError
+    from inpaint.evaluation.compare import changes_json, changes_text, compare, regressions
+    from inpaint.evaluation.results import read_results
+
+    if not 0 <= args.tolerance < 1:
+        raise OptionError(f"tolerance must be a share from 0 to below 1, got {args.tolerance}")
+    changes = compare(read_results(args.first), read_results(args.second), args.metric, args.only, args.tolerance)
+    print(json.dumps(changes_json(changes), indent=2) if args.json else changes_text(changes))
+    if sentence := regressions(changes):
+        raise InpaintError(f"{args.second}: {sentence}")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
     from inpaint.errors import InpaintError, OptionError
     from inpaint.evaluation.candidates import ALL_ENGINES
     from inpaint.evaluation.evaluate import Settings, run_evaluation
+    from inpaint.evaluation.report import build_report
+    from inpaint.evaluation.results import write_text
     from inpaint.evaluation.text import summary_text
 
     for name in ("photos", "output"):
@@ -70,6 +107,7 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     results = run_evaluation(settings)
     print(summary_text(results))
-    print(args.output / "results.json")
+    write_text(args.output / "report.html", build_report(results, args.output))
+    print(f"{args.output / 'results.json'}, {args.output / 'report.html'}")
     if results["failures"]:
         raise InpaintError(f"{len(results['failures'])} of the cases above could not be evaluated, the rest was")

@@ -52,6 +52,13 @@ def paired(first: list[Record], second: list[Record], metric: str) -> dict[str, 
     return bootstrap_mean([r[metric] - b for r, b in both], [r["photo"] for r, _ in both])
 
 
+def verdict(difference: dict[str, Any], metric: str) -> str:
+    """`better` or `worse` where the whole interval of a difference lies on one side of 0, else `same`."""
+    if difference["low"] is None or difference["low"] <= 0 <= difference["high"]:
+        return "same"
+    return "better" if (difference["low"] > 0) == METRICS[metric].higher_is_better else "worse"
+
+
 def by_engine(records: list[Record]) -> dict[str, list[Record]]:
     """Records of each candidate."""
     groups: dict[str, list[Record]] = defaultdict(list)
