@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import evaluate, fill, train
+from inpaint.commands import benchmark, evaluate, fill, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, train, evaluate)
+COMMANDS = (fill, train, evaluate, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from inpaint.commands.shared import add_threads, set_threads
+from inpaint.commands.shared import add_threads, check_installed, set_threads
 
 KINDS = "thin,medium,thick,strokes,boxes,objects"
 
@@ -56,7 +56,7 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
     )
     action.add_argument("--engines", dest="only", type=_names, default=[], metavar="NAMES", help="only these, by comma")
     action.add_argument(
-        "--tolerance", type=float, default=0.0, metavar="SHARE", help="a regression must exceed this share of A's mean too"
+        "--tolerance", type=float, default=0.0, metavar="SHARE", help="what a regression must exceed too"
     )
     action.add_argument("--json", action="store_true", help="print the changes as JSON")
     action.set_defaults(run=run_compare)
@@ -80,6 +80,7 @@ def run_compare(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate and show the means."""
+    check_installed("evaluate", "tqdm", "skimage", "matplotlib")
     from inpaint.errors import InpaintError, OptionError
     from inpaint.evaluation.candidates import ALL_ENGINES
     from inpaint.evaluation.evaluate import Settings, run_evaluation

@@ -249,7 +249,8 @@ class Evaluation:
         metrics = [m for m in METRICS if any(m in r for r in self.records)]
         return {
             "schema": SCHEMA, "inpaint": __version__, "date": time.strftime("%Y-%m-%d", time.gmtime(started)),
-            "minutes": round((time.time() - started) / 60, 2), "machine": describe_machine(), "settings": settings, "metrics": metrics,
+            "minutes": round((time.time() - started) / 60, 2), "machine": describe_machine(), "settings": settings,
+            "metrics": metrics,
             "engines": {c.label: c.about for c in self.candidates}, "notes": self.notes, "photos": self.photos,
             "failures": self.failures, "summary": summarise(self.records, self.labels, self.kinds, self.baseline),
             "records": self.records,

@@ -18,7 +18,7 @@ def _processor() -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, cores, threads and versions of what computes; nothing that names a person or a place."""
+    """Processor, cores, threads and versions of what computes, and how busy it was; nothing that names a place."""
     import cv2
     import numba
     import numpy
@@ -27,6 +27,7 @@ def describe_machine() -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(), "cores": cores, "system": f"{platform.system()} {platform.machine()}",
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": {"torch": torch.get_num_threads(), "opencv": cv2.getNumThreads(), "numba": numba.get_num_threads()},
         "versions": {

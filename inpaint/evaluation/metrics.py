@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from inpaint.errors import WeightsError
-from inpaint.training.perceptual import SqueezeLPIPS
-from inpaint.training.run import nets_folder
+
+if TYPE_CHECKING:
+    import torch
 
 MOST_PSNR = 100.0  # decibels; what equal photos get, since JSON and means cannot hold infinity
 
@@ -45,6 +45,8 @@ def psnr(truth: Photo, filled: Photo) -> float:
 
 def ssim(truth: Photo, filled: Photo) -> float:
     """Structural similarity (Wang 2004) of two uint8 RGB photos with scikit-image's 7x7 window, at most 1."""
+    from skimage.metrics import structural_similarity
+
     return float(structural_similarity(truth, filled, channel_axis=2, data_range=255))
 
 
@@ -56,7 +58,7 @@ def l1_in_hole(truth: Photo, filled: Photo, mask: Mask) -> float:
 Perceptual = Callable[[Photo, Photo], float]
 
 
-def load_perceptual(nets: Path | None, device: torch.device) -> Perceptual:
+def load_perceptual(nets: Path | None, device: "torch.device") -> Perceptual:
     """LPIPS (squeeze, v0.1; Zhang 2018) of two whole uint8 photos, 0 = alike.
 
     Args:
@@ -66,6 +68,11 @@ def load_perceptual(nets: Path | None, device: torch.device) -> Perceptual:
     Raises:
         WeightsError: the files are missing or damaged; the text names them.
     """
+    import torch
+
+    from inpaint.training.perceptual import SqueezeLPIPS
+    from inpaint.training.run import nets_folder
+
     folder = nets_folder(nets)
     try:
         network = SqueezeLPIPS(folder).eval().to(device)

@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -73,11 +74,15 @@ def plot_against_time(summary: list[dict[str, Any]], engines: list[str], metric:
     rows = [r for r in summary if r["kind"] == "all" and r["bin"] is None and metric in r and "seconds" in r]
     for row in rows:
         x, y = row["seconds"]["mean"], row[metric]["mean"]
-        colour = _colours(engines)[row["engine"]]
         low, high = _bars(row[metric])
-        axes.errorbar([x], [y], [[low], [high]], marker="o", capsize=2, color=colour)
-        axes.annotate(row["engine"], (x, y), xytext=(7, 5), textcoords="offset points", fontsize=9, color=colour)
+        axes.errorbar(
+            [x], [y], [[low], [high]], marker="o", linestyle="", capsize=2, label=row["engine"],
+            color=_colours(engines)[row["engine"]],
+        )  # fmt: skip
     axes.set_xscale("log")
+    for axis_ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis_ticks(ticker.FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else ""))
+    axes.legend(frameon=False, fontsize=8)
     axes.margins(x=0.2)
     axes.set_xlabel("seconds a photo (mean, logarithmic)")
     return _png(figure) if rows else None

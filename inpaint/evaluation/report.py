@@ -24,7 +24,7 @@ th, td { padding: .3rem .8rem; border-bottom: 1px solid #e3e8ee; text-align: rig
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #b9c3cf; }
 td small { display: block; } .best { font-weight: 700; }
 .better { background: #e3f4e8; } .worse { background: #fbe5e3; } .missing { background: #fff2cc; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { max-width: 100%; width: 700px; flex: 0 1 700px; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { max-width: 100%; width: 640px; }
 figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
 .row { display: flex; gap: .5rem; overflow-x: auto; } .row div { flex: 1 0 130px; max-width: 320px; }
 .row img { width: 100%; display: block; border-radius: 3px; } .row .none { background: #fff2cc; padding: 1rem .5rem; }
@@ -169,8 +169,8 @@ def build_report(results: dict[str, Any], folder: Path) -> str:
     body = [f"<h1>Evaluation</h1>{_facts(results)}{_problems(results)}"]
     if metrics:
         body.append(
-            f"<p>Means over photos after compositing, with {LEVEL} % bootstrap intervals; the best of a column is bold, "
-            "the cases are in brackets.</p>"
+            f"<p>Means over photos after compositing, with {LEVEL} % bootstrap intervals; the best is bold, "
+            "cases are in brackets.</p>"
         )
         for name in metrics:
             better = "higher" if METRICS[name].higher_is_better else "lower"
