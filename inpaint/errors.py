@@ -32,6 +32,12 @@ class EmptyMask(MaskError):
     exit_code = 3
 
 
+class NothingToDo(InpaintError):
+    """There is nothing to work on, such as a folder without photos (exit code 3)."""
+
+    exit_code = 3
+
+
 class OptionError(InpaintError, ValueError):
     """An option has a value outside its range (exit code 2)."""
 

@@ -1,0 +1,34 @@
+"""Results as plain text for the terminal."""
+
+from typing import Any
+
+from inpaint.evaluation.metrics import METRICS
+
+
+def columns(rows: list[list[str]]) -> str:
+    """Rows of cells as text: the first two columns flush left, the others flush right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def interval(value: dict[str, Any], digits: int, sign: str = "") -> str:
+    """`mean [low, high]`; without the interval where there is none."""
+    mean = f"{value['mean']:{sign}.{digits}f}"
+    if value["low"] is None:
+        return mean
+    return f"{mean} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
+
+
+def summary_text(results: dict[str, Any]) -> str:
+    """Means and 95 % intervals per mask kind and candidate."""
+    metrics = results["metrics"]
+    rows = [["masks", "engine", "cases", *(METRICS[m].title for m in metrics)]]
+    for row in results["summary"]:
+        if row["bin"] is None:
+            cells = [interval(row[m], METRICS[m].digits) if m in row else "-" for m in metrics]
+            rows.append([row["kind"], row["engine"], str(row["cases"]), *cells])
+    return columns(rows)
