@@ -8,13 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
-from inpaint.filling.blend import paste, seam_score, working_scale
+from inpaint.filling.blend import seam_score
 from inpaint.filling.choose import choose_engine
 from inpaint.filling.engines import Variant, WindowEngines, variants
+from inpaint.filling.enlarge import paste_enlarged, shrink_factor, shrink_window
 from inpaint.filling.progress import Listener, Progress
 from inpaint.filling.report import CandidateReport, FillReport, FillResult, HoleReport, Pixels
 from inpaint.filling.structure import octave_sizes
@@ -104,27 +104,30 @@ class Inpainter:
     ) -> None:
         if mask[window.crop].all():  # no known pixel in reach: take in the whole photo
             window = Window(0, 0, mask.shape[0], mask.shape[1], window.core)
-        part, hole = working_scale(photo[window.crop]), np.ascontiguousarray(mask[window.crop])
-        engines = WindowEngines(self.network, self.device, part, hole, photo.dtype == np.uint16, report.seconds)
-        engine = choose_engine(hole) if options.engine == "auto" else options.engine
+        hole = np.ascontiguousarray(mask[window.crop])
         own = window.own(hole)
+        factor = shrink_factor(hole.size, int(hole.sum()))
+        part, small_hole = shrink_window(photo[window.crop], hole, factor)
+        engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
+        engine = choose_engine(small_hole) if options.engine == "auto" else options.engine
         ways = variants(engine, options.seed, len(results))
         for way, stretch, result, holes in zip(ways, progress.split([1.0] * len(ways)), results, done, strict=True):
             fill = engines.fill(way, stretch)
             start = time.perf_counter()
-            result[window.crop] = paste(fill, result[window.crop], own)
-            holes.append(self._describe(way, window, own, hole, working_scale(result[window.crop])))
+            filled = paste_enlarged(fill, photo[window.crop], hole, own, factor)
+            result[window.crop][own] = filled[own]
+            holes.append(self._describe(way, window, own, small_hole, factor, seam_score(filled, hole)))
             report.seconds["blend"] = report.seconds.get("blend", 0.0) + time.perf_counter() - start
 
-    def _describe(self, way: Variant, window: Window, own: Mask, hole: Mask, filled: NDArray[np.float32]) -> HoleReport:
+    def _describe(self, way: Variant, window: Window, own: Mask, hole: Mask, factor: int, seam: float) -> HoleReport:
         reach = None
         if way.engine in ("network", "detail"):
             coarsest = max(octave_sizes(*hole.shape)[0])
             reach = round(self.network.receptive_field / 2 * window.longest / coarsest, 1)
-        depth = float(cv2.distanceTransform(np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5).max())
+        depths = cv2.distanceTransform(np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)
+        depth = factor * float(depths.max())
         box = (window.left, window.top, window.right, window.bottom)
-        seam = round(seam_score(filled, hole), 3)
-        return HoleReport(way.engine, way.seed, box, int(own.sum()), round(depth, 1), reach, seam)
+        return HoleReport(way.engine, way.seed, box, int(own.sum()), round(depth, 1), reach, round(seam, 3))
 
 
 def pick_device(name: str) -> torch.device:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from inpaint.filling.report import Pixels
 
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
+STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 
@@ -85,25 +86,28 @@ def paste(fill: NDArray[np.float32], photo: Pixels, mask: NDArray[np.bool_]) -> 
     return np.where(mask[..., None], rounded, photo)
 
 
-def seam_score(photo: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+def seam_score(photo: Pixels, mask: NDArray[np.bool_]) -> float:
     """How much sharper the steps across the seam are than steps between known pixels of the window.
 
     Args:
-        photo: the filled photo, float32 (H, W, 3) in [0, 255].
+        photo: the filled photo, uint8 or uint16 (H, W, 3).
         mask: bool (H, W), True = filled.
 
     Returns:
         ratio of mean absolute differences of neighbouring pixels; about 1 for an invisible seam.
     """
-    grey = photo.mean(axis=2)
-    across: list[NDArray[np.float32]] = []
-    beside: list[NDArray[np.float32]] = []
-    for axis in (0, 1):
-        step = np.abs(np.diff(grey, axis=axis))
-        first, second = (mask[:-1], mask[1:]) if axis == 0 else (mask[:, :-1], mask[:, 1:])
-        across.append(step[first != second])
-        beside.append(step[~first & ~second])
-    seam, known = np.concatenate(across), np.concatenate(beside)
-    if not len(seam) or not len(known):
+    sums, counts = np.zeros(2), np.zeros(2)  # across the seam, between known pixels
+    for top in range(0, mask.shape[0], STRIP):
+        grey = working_scale(photo[top : top + STRIP + 1]).mean(axis=2)
+        part = mask[top : top + STRIP + 1]
+        rows = min(STRIP, mask.shape[0] - top)  # the last row is the next strip's first: only steps down to it count
+        for axis in (0, 1):
+            step = np.abs(np.diff(grey, axis=axis))[:rows]
+            first, second = (part[:-1], part[1:]) if axis == 0 else (part[:rows, :-1], part[:rows, 1:])
+            for k, where in enumerate((first != second, ~first & ~second)):
+                sums[k] += float(step[where].sum(dtype=np.float64))
+                counts[k] += where.sum()
+    if not counts.all():
         return 1.0
-    return float((seam.mean() + 1) / (known.mean() + 1))
+    across, beside = sums / counts
+    return float((across + 1) / (beside + 1))

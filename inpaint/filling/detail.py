@@ -28,6 +28,17 @@ GUIDE_WEIGHT = 8.0  # of the guide's squared differences against the colours'
 
 
 @dataclass(frozen=True)
+class Synthesis:
+    """A fill, float32 (H, W, 3) in [0, 255], and the pixel that each hole pixel was copied from.
+
+    `origin` is int32 (H, W, 2) as (y, x), -1 where nothing was copied; None for engines that copy nothing.
+    """
+
+    fill: Floats
+    origin: Ints | None = None
+
+
+@dataclass(frozen=True)
 class _Level:
     """One scale: its picture float32 (H, W, 3), hole bool (H, W), guide or None, and valid source centres."""
 
@@ -105,7 +116,7 @@ def _overuse(field: Ints, shape: tuple[int, int], unit: float) -> Floats:
 def synthesize(
     photo: Floats, mask: Mask, guide: Floats | None, seed: int = 0, guide_weight: float = GUIDE_WEIGHT,
     progress: Progress = Progress(),
-) -> Floats:
+) -> Synthesis:
     """Fill a hole with patches of the known photo that fit each other and the guide.
 
     Args:
@@ -117,23 +128,24 @@ def synthesize(
         progress: told before every level.
 
     Returns:
-        float32 (H, W, 3) in [0, 255], equal to the photo where it is known. With fewer than 50 known patches
-        to copy from: the guide, or a smooth fill, in the hole.
+        the fill, equal to the photo where it is known, and its origins. With fewer than 50 known patches to copy
+        from: the guide, or a smooth fill, in the hole, and no origins.
 
     Raises:
         Cancelled: `progress` asked to stop.
     """
     known = photo.astype(np.float32)
     if not mask.any():
-        return known
+        return Synthesis(known)
     smooth = guide if guide is not None else membrane(known, (~mask).astype(np.float32))
     start = np.where(mask[..., None], np.clip(smooth, 0, 255), known).astype(np.float32)
     levels = _pyramid(start, mask, start if guide is not None and guide_weight > 0 else None)
     if not levels:
-        return start
+        return Synthesis(start)
     rng = np.random.default_rng(seed)
     coarse: tuple[Ints, Ints] | None = None
     image, rough_cost = start, np.zeros(0, np.float32)
+    pixels = origin = np.empty((0, 2), np.int32)
     side = 2 * RADIUS + 1
     for scale, level in reversed(list(enumerate(levels))):
         progress("detail", 0.0 if scale == len(levels) - 1 else 4.0 ** -(scale + 1))
@@ -142,6 +154,7 @@ def synthesize(
         reach[:, :RADIUS] = reach[:, -RADIUS:] = False
         targets = np.argwhere(reach).astype(np.int32)
         pixels = np.argwhere(level.hole).astype(np.int32)
+        origin = np.full_like(pixels, -1)
         image = np.ascontiguousarray(level.image)
         if len(targets) == 0 or len(pixels) == 0:
             coarse = None
@@ -159,7 +172,7 @@ def synthesize(
         if coarse is not None:
             row = coarse[0][targets[:, 0] // 2, targets[:, 1] // 2]
             cost = np.where(row >= 0, rough_cost[np.maximum(row, 0)], rough_cost.max()).astype(np.float32)
-            vote(image, pixels, index, field, cost, trust, _kernel(cost), False)
+            vote(image, pixels, index, field, cost, trust, _kernel(cost), False, origin)
         penalty = np.zeros(reach.shape, np.float32)
         rounds = ROUNDS[min(scale, len(ROUNDS) - 1)]
         for turn in range(rounds):
@@ -168,36 +181,15 @@ def synthesize(
             number = int(rng.integers(1 << 31))
             search(colour, lead, guided, penalty, level.valid, sources, targets, index, field, number, fresh, cost)
             field = fresh
-            vote(image, pixels, index, field, cost, trust, _kernel(cost), scale == 0 and turn == rounds - 1)
+            vote(image, pixels, index, field, cost, trust, _kernel(cost), scale == 0 and turn == rounds - 1, origin)
             penalty = _overuse(field, reach.shape, float(np.percentile(cost, 25)))
         coarse, rough_cost = (index, field), cost
-    return image
+    origins = np.full((*mask.shape, 2), -1, np.int32)
+    origins[pixels[:, 0], pixels[:, 1]] = origin
+    return Synthesis(image, origins)
 
 
 def _kernel(cost: Floats) -> float:
     """The distance over which a vote falls by e: twice the squared width of the match kernel."""
     return max(2 * KERNEL**2 * float(np.percentile(cost, 25)), 1e-3)
 
-
-MOST_HOLE_PIXELS = 300_000  # larger holes are synthesised at a smaller scale, so that time stays bounded
-
-
-def bounded_synthesis(
-    photo: Floats, mask: Mask, guide: Floats | None, seed: int = 0, guide_weight: float = GUIDE_WEIGHT,
-    progress: Progress = Progress(),
-) -> Floats:
-    """`synthesize`, at a smaller scale where the hole is so large that full size would take minutes.
-
-    Args, returns: as `synthesize`; where it was scaled down the result in the hole is as soft as the scale.
-    """
-    pixels = int(mask.sum())
-    if pixels <= MOST_HOLE_PIXELS:
-        return synthesize(photo, mask, guide, seed, guide_weight, progress)
-    scale = (MOST_HOLE_PIXELS / pixels) ** 0.5
-    size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
-    small_mask = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.01
-    small_photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small_guide = None if guide is None else cv2.resize(guide, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small = synthesize(small_photo, small_mask, small_guide, seed, guide_weight, progress)
-    large = cv2.resize(small, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.where(mask[..., None], np.clip(large, 0, 255), photo).astype(np.float32)

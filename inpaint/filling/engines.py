@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inpaint.filling.blend import correct_seam
 from inpaint.filling.classical import fill_classical
-from inpaint.filling.detail import GUIDE_WEIGHT, bounded_synthesis
+from inpaint.filling.detail import GUIDE_WEIGHT, Synthesis, synthesize
 from inpaint.filling.progress import Progress
 from inpaint.filling.structure import fill_structure
 from inpaint.models.layers import InpaintingNetwork
@@ -64,11 +64,8 @@ class WindowEngines:
     seconds: dict[str, float] = field(default_factory=dict)
     _structure: Floats | None = None
 
-    def fill(self, variant: Variant, progress: Progress = Progress()) -> Floats:
-        """A fill of the window.
-
-        Returns:
-            float32 (H, W, 3) in [0, 255]; only its hole counts.
+    def fill(self, variant: Variant, progress: Progress = Progress()) -> Synthesis:
+        """A fill of the window; only its hole counts.
 
         Raises:
             Cancelled: `progress` asked to stop.
@@ -79,7 +76,7 @@ class WindowEngines:
             start = time.perf_counter()
             fill = fill_classical(engine, self.photo, self.hole, self.deep)
             self._spent(engine, start)
-            return fill
+            return Synthesis(fill)
         guide, weight = None, 0.0
         synthesis = progress
         if engine != "patch":
@@ -87,11 +84,11 @@ class WindowEngines:
             guide, weight = self.structure(first), variant.guide_weight
         if engine == "network":
             assert guide is not None
-            return guide
+            return Synthesis(guide)
         start = time.perf_counter()
-        fill = bounded_synthesis(self.photo, self.hole, guide, variant.seed, weight, synthesis)
+        result = synthesize(self.photo, self.hole, guide, variant.seed, weight, synthesis)
         self._spent("detail", start)
-        return fill
+        return result
 
     def structure(self, progress: Progress = Progress()) -> Floats:
         """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]."""

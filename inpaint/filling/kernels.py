@@ -165,7 +165,8 @@ def search(
 
 @Kernel
 def vote(
-    image: Floats, pixels: Ints, index: Ints, field: Ints, cost: Floats, trust: Floats, scale: float, copy: bool
+    image: Floats, pixels: Ints, index: Ints, field: Ints, cost: Floats, trust: Floats, scale: float, copy: bool,
+    origin: Ints,
 ) -> None:
     """Give every hole pixel the mean of what its patches say, or the word of the best alone; writes `image` there.
 
@@ -180,6 +181,7 @@ def vote(
         trust: float32 (N,), logarithm of its confidence.
         scale: a vote weighs exp(-cost / scale).
         copy: copy the best instead of averaging.
+        origin: int32 (P, 2), written: the pixel that the best patch would copy, or -1.
     """
     height, width = index.shape
     for p in prange(len(pixels)):
@@ -206,7 +208,66 @@ def vote(
                         blue += weight * image[sy, sx, 2]
             if copy or top_y < 0:
                 break
+        origin[p, 0], origin[p, 1] = top_y, top_x
         if top_y >= 0 and copy:
             image[y, x] = image[top_y, top_x]
         elif top_y >= 0:
             image[y, x, 0], image[y, x, 1], image[y, x, 2] = red / total, green / total, blue / total
+
+
+@Kernel
+def transfer(
+    photo: NDArray[Any], hole: Mask, scale: float, origin: Ints, fill: Floats, factor: int, top: int, out: Floats
+) -> None:
+    """Carry a synthesis over to a larger photo: every pixel is copied from where its small pixel was copied from.
+
+    The four small pixels around a pixel each name a source; where they disagree the sources are blended across one
+    small pixel, so that pieces meet without a hard edge.
+
+    Args:
+        photo: uint8 or uint16 (H, W, 3), the large photo.
+        hole: bool (H, W), its hole.
+        scale: from the photo's values to [0, 255].
+        origin: int32 (h, w, 2), the source of every small pixel, or -1.
+        fill: float32 (h, w, 3) in [0, 255], the small fill; stands in where there is no source.
+        factor: large pixels per small one and side.
+        top: first row of the strip to write.
+        out: float32 (rows, W, 3) in [0, 255], written in the hole.
+    """
+    height, width = hole.shape
+    small_height, small_width = fill.shape[0], fill.shape[1]
+    for row in prange(out.shape[0]):
+        y = top + row
+        v = (y + 0.5) / factor - 0.5
+        base_y = int(np.floor(v))
+        for x in range(width):
+            if not hole[y, x]:
+                continue
+            u = (x + 0.5) / factor - 0.5
+            base_x = int(np.floor(u))
+            total, red, green, blue = 0.0, 0.0, 0.0, 0.0
+            spare, spare_red, spare_green, spare_blue = 0.0, 0.0, 0.0, 0.0
+            for step_y in range(2):
+                for step_x in range(2):
+                    qy = min(max(base_y + step_y, 0), small_height - 1)
+                    qx = min(max(base_x + step_x, 0), small_width - 1)
+                    weight = (1 - abs(v - base_y - step_y)) * (1 - abs(u - base_x - step_x)) + 1e-6
+                    spare += weight
+                    spare_red += weight * fill[qy, qx, 0]
+                    spare_green += weight * fill[qy, qx, 1]
+                    spare_blue += weight * fill[qy, qx, 2]
+                    if origin[qy, qx, 0] < 0:
+                        continue
+                    sy, sx = y + (origin[qy, qx, 0] - qy) * factor, x + (origin[qy, qx, 1] - qx) * factor
+                    if sy < 0 or sy >= height or sx < 0 or sx >= width or hole[sy, sx]:
+                        continue
+                    total += weight
+                    red += weight * photo[sy, sx, 0]
+                    green += weight * photo[sy, sx, 1]
+                    blue += weight * photo[sy, sx, 2]
+            if total > 0:
+                out[row, x, 0], out[row, x, 1] = red / total * scale, green / total * scale
+                out[row, x, 2] = blue / total * scale
+            else:
+                out[row, x, 0], out[row, x, 1] = spare_red / spare, spare_green / spare
+                out[row, x, 2] = spare_blue / spare

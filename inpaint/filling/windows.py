@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 LEAST_CONTEXT = 48  # pixels
+LEAST_SHARE = 0.25  # of the hole's longer side, which the context keeps however large the window grows
+MOST_PIXELS = 4_000_000  # of a window; where context is what makes it larger, it gets less
 TILE = 512  # side of the tiles into which wide-spread small holes are cut, pixels
 MERGED_SIDE = 1024  # windows are merged only up to this side, pixels
 
@@ -51,7 +53,9 @@ class Window:
 
 def _around(core: tuple[int, int, int, int], shape: tuple[int, int], context: float) -> Window:
     top, left, bottom, right = core
-    margin = max(LEAST_CONTEXT, round(context * max(bottom - top, right - left)))
+    longest = max(bottom - top, right - left)
+    room = (MOST_PIXELS**0.5 - longest) / 2  # the window of a square hole stays within the bound
+    margin = max(LEAST_CONTEXT, round(min(context * longest, max(room, LEAST_SHARE * longest))))
     return Window(
         max(0, top - margin), max(0, left - margin), min(shape[0], bottom + margin), min(shape[1], right + margin), core
     )
