@@ -5,7 +5,11 @@ import numba
 import numpy as np
 import pytest
 
-from inpaint.filling.detail import synthesize
+from inpaint.filling import detail
+
+
+def synthesize(*arguments, **settings):
+    return detail.synthesize(*arguments, **settings).fill
 
 
 def box_hole(height: int, width: int, side: int) -> np.ndarray:

@@ -4,7 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.filling.report import Pixels
+
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
+STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 
@@ -39,7 +42,7 @@ def membrane(values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArra
 
 
 def correct_seam(
-    fill: NDArray[np.float32], photo: NDArray[np.uint8], mask: NDArray[np.bool_]
+    fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Remove the step between a fill and its surroundings.
 
@@ -48,7 +51,7 @@ def correct_seam(
 
     Args:
         fill: float32 (H, W, 3) in [0, 255], the engine's opinion of every pixel.
-        photo: uint8 (H, W, 3).
+        photo: float32 (H, W, 3) in [0, 255].
         mask: bool (H, W), True = hole.
 
     Returns:
@@ -56,33 +59,55 @@ def correct_seam(
     """
     known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
     rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
-    step = local_mean(photo.astype(np.float32), known) - local_mean(fill, hole)
+    step = local_mean(photo, known) - local_mean(fill, hole)
     correction = membrane(step * rim[..., None], rim.astype(np.float32))
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     fade = np.exp(-FADE * depth / max(8.0, float(depth.max())))
     return np.clip(fill + correction * fade[..., None], 0, 255).astype(np.float32)
 
 
-def paste(fill: NDArray[np.float32], photo: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The rounded fill in the hole, the photo bit by bit elsewhere; a new uint8 array."""
-    return np.where(mask[..., None], np.rint(fill).astype(np.uint8), photo)
+def working_scale(photo: Pixels) -> NDArray[np.float32]:
+    """A uint8 or uint16 photo as float32 in [0, 255], the scale on which every engine works; nothing is lost."""
+    return photo.astype(np.float32) * np.float32(255 / np.iinfo(photo.dtype).max)
 
 
-def seam_score(photo: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
+def paste(fill: NDArray[np.float32], photo: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    """The fill, rounded to the photo's depth, in the hole, and the photo bit by bit elsewhere.
+
+    Args:
+        fill: float32 (H, W, 3) in [0, 255].
+        photo: uint8 or uint16 (H, W, 3).
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        a new array of the photo's dtype.
+    """
+    rounded = np.rint(fill * np.float32(np.iinfo(photo.dtype).max / 255)).astype(photo.dtype)
+    return np.where(mask[..., None], rounded, photo)
+
+
+def seam_score(photo: Pixels, mask: NDArray[np.bool_]) -> float:
     """How much sharper the steps across the seam are than steps between known pixels of the window.
+
+    Args:
+        photo: the filled photo, uint8 or uint16 (H, W, 3).
+        mask: bool (H, W), True = filled.
 
     Returns:
         ratio of mean absolute differences of neighbouring pixels; about 1 for an invisible seam.
     """
-    grey = photo.astype(np.float32).mean(axis=2)
-    across: list[NDArray[np.float32]] = []
-    beside: list[NDArray[np.float32]] = []
-    for axis in (0, 1):
-        step = np.abs(np.diff(grey, axis=axis))
-        first, second = (mask[:-1], mask[1:]) if axis == 0 else (mask[:, :-1], mask[:, 1:])
-        across.append(step[first != second])
-        beside.append(step[~first & ~second])
-    seam, known = np.concatenate(across), np.concatenate(beside)
-    if not len(seam) or not len(known):
+    sums, counts = np.zeros(2), np.zeros(2)  # across the seam, between known pixels
+    for top in range(0, mask.shape[0], STRIP):
+        grey = working_scale(photo[top : top + STRIP + 1]).mean(axis=2)
+        part = mask[top : top + STRIP + 1]
+        rows = min(STRIP, mask.shape[0] - top)  # the last row is the next strip's first: only steps down to it count
+        for axis in (0, 1):
+            step = np.abs(np.diff(grey, axis=axis))[:rows]
+            first, second = (part[:-1], part[1:]) if axis == 0 else (part[:rows, :-1], part[:rows, 1:])
+            for k, where in enumerate((first != second, ~first & ~second)):
+                sums[k] += float(step[where].sum(dtype=np.float64))
+                counts[k] += where.sum()
+    if not counts.all():
         return 1.0
-    return float((seam.mean() + 1) / (known.mean() + 1))
+    across, beside = sums / counts
+    return float((across + 1) / (beside + 1))

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 LEAST_CONTEXT = 48  # pixels
+LEAST_SHARE = 0.25  # of the hole's longer side, which the context keeps however large the window grows
+MOST_PIXELS = 4_000_000  # of a window; where context is what makes it larger, it gets less
 TILE = 512  # side of the tiles into which wide-spread small holes are cut, pixels
 MERGED_SIDE = 1024  # windows are merged only up to this side, pixels
 
@@ -32,10 +34,28 @@ class Window:
         """Longer side (pixels)."""
         return max(self.bottom - self.top, self.right - self.left)
 
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def own(self, hole: Mask) -> Mask:
+        """The hole pixels that this window fills: those in its core.
+
+        Args:
+            hole: bool, the mask cut to the window.
+        """
+        mine = np.zeros_like(hole)
+        top, left, bottom, right = self.core
+        mine[top - self.top : bottom - self.top, left - self.left : right - self.left] = True
+        return mine & hole
+
 
 def _around(core: tuple[int, int, int, int], shape: tuple[int, int], context: float) -> Window:
     top, left, bottom, right = core
-    margin = max(LEAST_CONTEXT, round(context * max(bottom - top, right - left)))
+    longest = max(bottom - top, right - left)
+    room = (MOST_PIXELS**0.5 - longest) / 2  # the window of a square hole stays within the bound
+    margin = max(LEAST_CONTEXT, round(min(context * longest, max(room, LEAST_SHARE * longest))))
     return Window(
         max(0, top - margin), max(0, left - margin), min(shape[0], bottom + margin), min(shape[1], right + margin), core
     )

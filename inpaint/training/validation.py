@@ -81,7 +81,7 @@ class Validation:
         """The network's fill of every case, composited: uint8 (S, S, 3)."""
         filled = []
         for (photo, mask), hidden in zip(self.cases, self.hidden, strict=True):
-            fill = fill_structure(network, photo, mask | hidden, device)
+            fill = fill_structure(network, photo.astype(np.float32), mask | hidden, device)
             filled.append(np.where(mask[..., None], np.rint(fill).astype(np.uint8), photo))
         return filled
 
