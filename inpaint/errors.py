@@ -44,3 +44,7 @@ class OptionError(InpaintError, ValueError):
     """An option has a value outside its range (exit code 2)."""
 
     exit_code = 2
+
+
+class Cancelled(InpaintError):
+    """A progress listener asked to stop; nothing was changed."""

@@ -1,9 +1,7 @@
 """The whole story of a fill: windows, structure, seam, paste, and a report of what was done."""
 
-import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
-from inpaint.filling.blend import correct_seam, paste, seam_score
+from inpaint.filling.blend import paste, seam_score, working_scale
 from inpaint.filling.choose import choose_engine
-from inpaint.filling.classical import fill_classical
-from inpaint.filling.detail import bounded_synthesis
-from inpaint.filling.structure import fill_structure, octave_sizes
+from inpaint.filling.engines import Variant, WindowEngines, variants
+from inpaint.filling.progress import Listener, Progress
+from inpaint.filling.report import CandidateReport, FillReport, FillResult, HoleReport, Pixels
+from inpaint.filling.structure import octave_sizes
 from inpaint.filling.windows import Window, find_windows
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS
@@ -26,47 +25,6 @@ from inpaint.models.weights import default_weights, load_weights
 from inpaint.options import FillOptions
 from inpaint.photo.files import load_photo
 from inpaint.photo.masks import Mask, check_mask, dilate_mask, load_mask, picture_to_mask
-
-
-@dataclass
-class HoleReport:
-    """What was done in one window: engine, place, size and depth of the hole, and how well its seam closed."""
-
-    engine: str
-    box: tuple[int, int, int, int]  # left, top, right, bottom of the window, pixels
-    hole_pixels: int
-    hole_depth: float  # farthest hole pixel from a known one, pixels
-    network_reach: float | None  # how far the network sees from a pixel, in pixels of the photo
-    seam: float
-
-
-@dataclass
-class FillReport:
-    """What a fill did, for people (`notes`) and machines (`to_json`)."""
-
-    width: int
-    height: int
-    filled_pixels: int
-    holes: list[HoleReport] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def engines(self) -> str:
-        """The engines that filled something, in one string for people."""
-        return ", ".join(sorted({hole.engine for hole in self.holes}))
-
-    def to_json(self) -> str:
-        """The report as JSON text."""
-        return json.dumps(asdict(self), indent=2)
-
-
-@dataclass(frozen=True)
-class FillResult:
-    """The filled photo, uint8 (H, W, 3) RGB, and the report."""
-
-    photo: NDArray[np.uint8]
-    report: FillReport
 
 
 class Inpainter:
@@ -98,72 +56,75 @@ class Inpainter:
         return cls(network, pick_device(device))
 
     def fill(
-        self, photo: NDArray[np.uint8], mask: Mask, options: FillOptions = FillOptions(), notes: list[str] | None = None
+        self, photo: Pixels, mask: Mask, options: FillOptions = FillOptions(), notes: list[str] | None = None,
+        progress: Listener | None = None,
     ) -> FillResult:
         """Fill the holes of a photo.
 
         Args:
-            photo: uint8 (H, W, 3) RGB; not written to.
+            photo: uint8 or uint16 (H, W, 3) RGB; not written to.
             mask: bool (H, W), True = hole; not written to.
             options: how to fill.
             notes: sentences about the mask that the report should carry.
+            progress: called as (stage, done in [0, 1]) between windows, octaves and levels; returning False stops.
 
         Returns:
-            the photo, equal outside the mask (as widened by `options.dilate`), and the report.
+            the photo, of the same dtype and equal outside the mask (as widened by `options.dilate`), and the report.
 
         Raises:
             PhotoError, MaskError: wrong shape or dtype, or a mask that marks nothing (EmptyMask) or everything.
+            Cancelled: `progress` returned False.
         """
         check_arrays(photo, mask)
         check_mask(mask)
-        start = time.perf_counter()
+        start, told = time.perf_counter(), Progress(progress)
+        told("windows", 0.0)
         mask = dilate_mask(mask, options.dilate)
         check_mask(mask)
         windows = find_windows(mask, options.context)
         report = FillReport(photo.shape[1], photo.shape[0], int(mask.sum()), notes=list(notes or []))
-        report.seconds = {"windows": time.perf_counter() - start, "engine": 0.0, "blend": 0.0}
-        result = photo.copy()
-        for window in windows:
-            self._fill_window(photo, mask, window, options, result, report)
+        report.seconds["windows"] = time.perf_counter() - start
+        results = [photo.copy() for _ in range(options.candidates)]
+        done: list[list[HoleReport]] = [[] for _ in results]
+        stretches = told.split([float(window.area) for window in windows])
+        for window, stretch in zip(windows, stretches, strict=True):
+            self._fill_window(photo, mask, window, options, results, done, report, stretch)
+        report.holes = done[0]
+        for holes in done:
+            engines = ", ".join(sorted({hole.engine for hole in holes}))
+            seam = sum(hole.seam * hole.hole_pixels for hole in holes) / sum(hole.hole_pixels for hole in holes)
+            report.candidates.append(CandidateReport(engines, holes[0].seed, round(seam, 3)))
         report.seconds["total"] = time.perf_counter() - start
-        return FillResult(result, report)
+        told("done", 1.0)
+        return FillResult(results[0], report, results)
 
     def _fill_window(
-        self, photo: NDArray[np.uint8], mask: Mask, window: Window, options: FillOptions,
-        result: NDArray[np.uint8], report: FillReport,
+        self, photo: Pixels, mask: Mask, window: Window, options: FillOptions, results: list[Pixels],
+        done: list[list[HoleReport]], report: FillReport, progress: Progress,
     ) -> None:
-        part, hole = np.ascontiguousarray(photo[window.crop]), np.ascontiguousarray(mask[window.crop])
-        if hole.all():  # no known pixel in reach: take in the whole photo
+        if mask[window.crop].all():  # no known pixel in reach: take in the whole photo
             window = Window(0, 0, mask.shape[0], mask.shape[1], window.core)
-            part, hole = photo, mask
+        part, hole = working_scale(photo[window.crop]), np.ascontiguousarray(mask[window.crop])
+        engines = WindowEngines(self.network, self.device, part, hole, photo.dtype == np.uint16, report.seconds)
         engine = choose_engine(hole) if options.engine == "auto" else options.engine
-        start = time.perf_counter()
-        if engine in ("telea", "ns"):
-            fill = fill_classical(engine, part, hole)
-        elif engine == "patch":
-            fill = bounded_synthesis(part, hole, None, options.seed)
-        else:
-            fill = correct_seam(fill_structure(self.network, part, hole, self.device), part, hole)
-            if engine == "detail":
-                fill = bounded_synthesis(part, hole, fill, options.seed)
-        engine_done = time.perf_counter()
-        own = np.zeros_like(hole)
-        top, left, bottom, right = window.core
-        own[top - window.top : bottom - window.top, left - window.left : right - window.left] = True
-        own &= hole
-        result[window.crop] = paste(fill, result[window.crop], own)
-        report.seconds["engine"] += engine_done - start
-        report.seconds["blend"] += time.perf_counter() - engine_done
-        report.holes.append(self._describe(engine, window, own, hole, result[window.crop]))
+        own = window.own(hole)
+        ways = variants(engine, options.seed, len(results))
+        for way, stretch, result, holes in zip(ways, progress.split([1.0] * len(ways)), results, done, strict=True):
+            fill = engines.fill(way, stretch)
+            start = time.perf_counter()
+            result[window.crop] = paste(fill, result[window.crop], own)
+            holes.append(self._describe(way, window, own, hole, working_scale(result[window.crop])))
+            report.seconds["blend"] = report.seconds.get("blend", 0.0) + time.perf_counter() - start
 
-    def _describe(self, engine: str, window: Window, own: Mask, hole: Mask, filled: NDArray[np.uint8]) -> HoleReport:
+    def _describe(self, way: Variant, window: Window, own: Mask, hole: Mask, filled: NDArray[np.float32]) -> HoleReport:
         reach = None
-        if engine in ("network", "detail"):
+        if way.engine in ("network", "detail"):
             coarsest = max(octave_sizes(*hole.shape)[0])
             reach = round(self.network.receptive_field / 2 * window.longest / coarsest, 1)
         depth = float(cv2.distanceTransform(np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5).max())
         box = (window.left, window.top, window.right, window.bottom)
-        return HoleReport(engine, box, int(own.sum()), round(depth, 1), reach, round(seam_score(filled, hole), 3))
+        seam = round(seam_score(filled, hole), 3)
+        return HoleReport(way.engine, way.seed, box, int(own.sum()), round(depth, 1), reach, seam)
 
 
 def pick_device(name: str) -> torch.device:
@@ -182,10 +143,10 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def check_arrays(photo: NDArray[np.uint8], mask: Mask) -> None:
+def check_arrays(photo: Pixels, mask: Mask) -> None:
     """Refuse arrays of the wrong kind; raises PhotoError or MaskError with what was received."""
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or photo.size == 0:
-        raise PhotoError(f"photo must be uint8 of shape (H, W, 3), got {photo.dtype} of shape {photo.shape}")
+    if photo.dtype not in (np.uint8, np.uint16) or photo.ndim != 3 or photo.shape[2] != 3 or photo.size == 0:
+        raise PhotoError(f"photo must be uint8 or uint16 of shape (H, W, 3), got {photo.dtype} of shape {photo.shape}")
     if mask.dtype != np.bool_ or mask.shape != photo.shape[:2]:
         raise MaskError(f"mask must be bool of shape {photo.shape[:2]}, got {mask.dtype} of shape {mask.shape}")
 

@@ -15,6 +15,7 @@ class FillOptions:
         engine: `auto` lets the program choose per hole, the others name one engine.
         dilate: how far the hole is widened before filling, 0 to 256 pixels; helps when a mask is tight.
         seed: of the patch search; the same seed gives the same bytes, whatever the number of threads.
+        candidates: how many different fills to make, 1 to 4; the best is the result.
         context: known surroundings a window takes in on each side, as a multiple of the hole's longer side.
 
     Raises:
@@ -24,6 +25,7 @@ class FillOptions:
     engine: str = field(default="auto", metadata={"help": "which engine fills", "choices": ENGINES})
     dilate: int = field(default=0, metadata={"help": "widen the hole by this many pixels, 0 to 256"})
     seed: int = field(default=0, metadata={"help": "seed of the patch search, 0 or more"})
+    candidates: int = field(default=1, metadata={"help": "different fills to make, 1 to 4, best first"})
     context: float = field(default=1.0, metadata={"help": "surroundings of a window in hole sizes, 0.25 to 8"})
 
     def __post_init__(self) -> None:
@@ -33,5 +35,7 @@ class FillOptions:
             raise OptionError(f"dilate must be between 0 and 256 pixels, got {self.dilate}")
         if self.seed < 0:
             raise OptionError(f"seed must be 0 or more, got {self.seed}")
+        if not 1 <= self.candidates <= 4:
+            raise OptionError(f"candidates must be between 1 and 4, got {self.candidates}")
         if not 0.25 <= self.context <= 8:
             raise OptionError(f"context must be between 0.25 and 8 hole sizes, got {self.context}")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from inpaint import FillOptions, fill
-from inpaint.errors import EmptyMask, MaskError, OptionError, PhotoError
+from inpaint.errors import Cancelled, EmptyMask, MaskError, OptionError, PhotoError
+from inpaint.filling.blend import paste, working_scale
 from inpaint.inpainter import pick_device
 from tests.conftest import scene
 
@@ -110,6 +111,8 @@ def test_refusals(inpainter):
         FillOptions(dilate=-1)
     with pytest.raises(OptionError, match="got 0"):
         FillOptions(context=0)
+    with pytest.raises(OptionError, match="got 5"):
+        FillOptions(candidates=5)
     with pytest.raises(OptionError, match="got 'abacus'"):
         pick_device("abacus")
 
@@ -123,3 +126,69 @@ def test_fill_returns_the_kind_it_got(inpainter, photo_files):
     assert isinstance(from_array, np.ndarray)
     assert np.array_equal(from_array, np.array(from_pil)) and np.array_equal(from_array, np.array(from_path))
     assert fill(Image.open(photo).convert("L"), Image.open(mask), inpainter=inpainter).mode == "L"
+
+
+def deep_scene(height, width):
+    """A smooth 16-bit gradient that uses steps far finer than 8 bits have."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([20000 + 7 * x, 30000 + 5 * y, 25000 + 3 * (x + y)], axis=2).astype(np.uint16)
+
+
+@pytest.mark.parametrize("engine", ["auto", "network", "detail", "patch", "telea", "ns"])
+def test_sixteen_bits_come_back_without_banding(inpainter, engine):
+    photo, mask = deep_scene(96, 120), holes(96, 120)["middle"]
+    kept = photo.copy()
+    result = inpainter.fill(photo, mask, FillOptions(engine=engine))
+    assert result.photo.dtype == np.uint16 and np.array_equal(photo, kept)
+    assert np.array_equal(result.photo[~mask], photo[~mask])
+    inside = result.photo[mask].astype(int)
+    assert (inside % 257 != 0).mean() > 0.9  # 8-bit work, scaled up, would leave multiples of 257
+    assert np.abs(inside - photo[mask]).mean() < 6000
+
+
+def test_every_level_of_sixteen_bits_survives_the_working_scale():
+    every = np.arange(65536, dtype=np.uint16)[:65535].reshape(85, 257, 3)
+    assert np.array_equal(paste(working_scale(every), np.zeros_like(every), np.ones((85, 257), bool)), every)
+
+
+def test_both_depths_agree(inpainter):
+    photo, mask = scene(90, 90), holes(90, 90)["middle"]
+    shallow = inpainter.fill(photo, mask).photo.astype(int)
+    deep = inpainter.fill(photo.astype(np.uint16) * 257, mask).photo / 257
+    assert np.abs(deep - shallow).max() <= 0.51
+
+
+def test_progress_rises_from_start_to_end(inpainter):
+    heard = []
+    photo, mask = scene(300, 260), holes(300, 260)["several"]
+    result = inpainter.fill(photo, mask, progress=lambda stage, done: heard.append((stage, done)))
+    shares = [done for _, done in heard]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) > 5
+    assert {"windows", "structure", "detail", "done"} <= {stage for stage, _ in heard}
+    assert np.array_equal(result.photo, inpainter.fill(photo, mask).photo)
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_false_stops_the_fill_and_only_false(inpainter, after):
+    calls = []
+
+    def stop(stage, done):
+        calls.append(stage)
+        return len(calls) < after
+
+    with pytest.raises(Cancelled, match="cancelled"):
+        inpainter.fill(scene(200, 200), holes(200, 200)["middle"], progress=stop)
+    assert len(calls) == after
+    inpainter.fill(scene(40, 40), holes(40, 40)["middle"], progress=lambda stage, done: 0)
+
+
+@pytest.mark.parametrize("engine", ["auto", "telea", "patch"])
+def test_candidates_differ_and_the_first_is_the_result(inpainter, engine):
+    photo, mask = scene(120, 120), holes(120, 120)["middle"]
+    result = inpainter.fill(photo, mask, FillOptions(engine=engine, candidates=4))
+    assert len(result.candidates) == len(result.report.candidates) == 4
+    assert result.candidates[0] is result.photo
+    assert np.array_equal(result.photo, inpainter.fill(photo, mask, FillOptions(engine=engine)).photo)
+    for k, one in enumerate(result.candidates):
+        assert np.array_equal(one[~mask], photo[~mask])
+        assert not any(np.array_equal(one, other) for other in result.candidates[:k])

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.filling.report import Pixels
+
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
@@ -39,7 +41,7 @@ def membrane(values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArra
 
 
 def correct_seam(
-    fill: NDArray[np.float32], photo: NDArray[np.uint8], mask: NDArray[np.bool_]
+    fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """Remove the step between a fill and its surroundings.
 
@@ -48,7 +50,7 @@ def correct_seam(
 
     Args:
         fill: float32 (H, W, 3) in [0, 255], the engine's opinion of every pixel.
-        photo: uint8 (H, W, 3).
+        photo: float32 (H, W, 3) in [0, 255].
         mask: bool (H, W), True = hole.
 
     Returns:
@@ -56,25 +58,44 @@ def correct_seam(
     """
     known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
     rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
-    step = local_mean(photo.astype(np.float32), known) - local_mean(fill, hole)
+    step = local_mean(photo, known) - local_mean(fill, hole)
     correction = membrane(step * rim[..., None], rim.astype(np.float32))
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     fade = np.exp(-FADE * depth / max(8.0, float(depth.max())))
     return np.clip(fill + correction * fade[..., None], 0, 255).astype(np.float32)
 
 
-def paste(fill: NDArray[np.float32], photo: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The rounded fill in the hole, the photo bit by bit elsewhere; a new uint8 array."""
-    return np.where(mask[..., None], np.rint(fill).astype(np.uint8), photo)
+def working_scale(photo: Pixels) -> NDArray[np.float32]:
+    """A uint8 or uint16 photo as float32 in [0, 255], the scale on which every engine works; nothing is lost."""
+    return photo.astype(np.float32) * np.float32(255 / np.iinfo(photo.dtype).max)
 
 
-def seam_score(photo: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
+def paste(fill: NDArray[np.float32], photo: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    """The fill, rounded to the photo's depth, in the hole, and the photo bit by bit elsewhere.
+
+    Args:
+        fill: float32 (H, W, 3) in [0, 255].
+        photo: uint8 or uint16 (H, W, 3).
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        a new array of the photo's dtype.
+    """
+    rounded = np.rint(fill * np.float32(np.iinfo(photo.dtype).max / 255)).astype(photo.dtype)
+    return np.where(mask[..., None], rounded, photo)
+
+
+def seam_score(photo: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     """How much sharper the steps across the seam are than steps between known pixels of the window.
+
+    Args:
+        photo: the filled photo, float32 (H, W, 3) in [0, 255].
+        mask: bool (H, W), True = filled.
 
     Returns:
         ratio of mean absolute differences of neighbouring pixels; about 1 for an invisible seam.
     """
-    grey = photo.astype(np.float32).mean(axis=2)
+    grey = photo.mean(axis=2)
     across: list[NDArray[np.float32]] = []
     beside: list[NDArray[np.float32]] = []
     for axis in (0, 1):

@@ -8,10 +8,24 @@ RADIUS = 3  # neighbourhood of a pixel, pixels
 _METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 
 
-def fill_classical(engine: str, photo: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+def fill_classical(
+    engine: str, photo: NDArray[np.float32], mask: NDArray[np.bool_], deep: bool = False
+) -> NDArray[np.float32]:
     """Fill a window with Telea 2004 (`telea`) or Navier-Stokes (Bertalmio 2001, `ns`).
+
+    Args:
+        engine: `telea` or `ns`.
+        photo: float32 (H, W, 3) in [0, 255].
+        mask: bool (H, W), True = hole.
+        deep: work with 16 bits a channel instead of 8.
 
     Returns:
         float32 (H, W, 3) in [0, 255]; equal to the photo where it is known.
     """
-    return cv2.inpaint(photo, mask.astype(np.uint8), RADIUS, _METHODS[engine]).astype(np.float32)
+    hole, method = mask.astype(np.uint8), _METHODS[engine]
+    if not deep:
+        return cv2.inpaint(np.rint(photo).astype(np.uint8), hole, RADIUS, method).astype(np.float32)
+    levels = np.rint(photo * (65535 / 255)).astype(np.uint16)
+    channels = [cv2.inpaint(np.ascontiguousarray(levels[..., c]), hole, RADIUS, method) for c in range(3)]
+    fill = np.stack(channels, axis=2).astype(np.float32) * np.float32(255 / 65535)
+    return np.where(mask[..., None], fill, photo).astype(np.float32)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from inpaint.filling.progress import Progress
 from inpaint.models.layers import InpaintingNetwork, composite, pad_to_rule
 
 COARSEST = 128  # longest side of the first octave is at most the size of training, pixels
@@ -47,24 +48,31 @@ def shrink_known(
 
 @torch.inference_mode()
 def fill_structure(
-    network: InpaintingNetwork, photo: NDArray[np.uint8], mask: NDArray[np.bool_], device: torch.device
+    network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
+    progress: Progress = Progress(),
 ) -> NDArray[np.float32]:
     """What the network puts at every pixel of a window, known ones included.
 
     Args:
         network: a generator `(photo, mask, guide) -> photo` with a `size_rule`.
-        photo: uint8 (H, W, 3) RGB.
+        photo: float32 (H, W, 3) RGB in [0, 255].
         mask: bool (H, W), True = hole.
         device: where the network lies.
+        progress: told before every octave.
 
     Returns:
         float32 (H, W, 3) in [0, 255], before compositing.
+
+    Raises:
+        Cancelled: `progress` asked to stop.
     """
     height, width = mask.shape
-    scaled = photo.astype(np.float32) / 127.5 - 1
+    scaled = photo / np.float32(127.5) - 1
     guide: Tensor | None = None
     prediction = torch.empty(0)
-    for size in octave_sizes(height, width):
+    sizes = octave_sizes(height, width)
+    for octave, size in enumerate(sizes):
+        progress("structure", size[0] * size[1] / (4 * sizes[-1][0] * sizes[-1][1]) if octave else 0.0)
         small, hole = shrink_known(scaled, mask, size)
         known = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].to(device)
         hole_map = torch.from_numpy(hole.astype(np.float32))[None, None].to(device)

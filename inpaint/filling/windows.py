@@ -32,6 +32,22 @@ class Window:
         """Longer side (pixels)."""
         return max(self.bottom - self.top, self.right - self.left)
 
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def own(self, hole: Mask) -> Mask:
+        """The hole pixels that this window fills: those in its core.
+
+        Args:
+            hole: bool, the mask cut to the window.
+        """
+        mine = np.zeros_like(hole)
+        top, left, bottom, right = self.core
+        mine[top - self.top : bottom - self.top, left - self.left : right - self.left] = True
+        return mine & hole
+
 
 def _around(core: tuple[int, int, int, int], shape: tuple[int, int], context: float) -> Window:
     top, left, bottom, right = core

@@ -1,0 +1,106 @@
+"""The engines by name, for one window; the network runs once however many of them build on it."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inpaint.filling.blend import correct_seam
+from inpaint.filling.classical import fill_classical
+from inpaint.filling.detail import GUIDE_WEIGHT, bounded_synthesis
+from inpaint.filling.progress import Progress
+from inpaint.filling.structure import fill_structure
+from inpaint.models.layers import InpaintingNetwork
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to fill: an engine, the seed of its patch search, and how much the search trusts the network."""
+
+    engine: str
+    seed: int = 0
+    guide_weight: float = GUIDE_WEIGHT
+
+
+def variants(engine: str, seed: int, count: int) -> list[Variant]:
+    """The engine itself and, after it, other ways to fill the same hole, each different from the others.
+
+    Args:
+        engine: `network`, `detail`, `patch`, `telea` or `ns`.
+        seed: of the first variant.
+        count: how many, 1 to 4.
+    """
+    others = [
+        Variant("detail", seed), Variant("detail", seed + 1, GUIDE_WEIGHT / 8), Variant("network"),
+        Variant("patch", seed), Variant("telea"),
+    ]  # fmt: skip
+    first = Variant(engine, seed if engine in ("detail", "patch") else 0)
+    return [first, *(other for other in others if other != first)][:count]
+
+
+@dataclass
+class WindowEngines:
+    """All engines on one window.
+
+    Args:
+        network: the generator.
+        device: where it lies.
+        photo: float32 (H, W, 3) in [0, 255].
+        hole: bool (H, W), True = hole.
+        deep: the photo has 16 bits a channel.
+        seconds: time spent, added up by stage.
+    """
+
+    network: InpaintingNetwork
+    device: torch.device
+    photo: Floats
+    hole: Mask
+    deep: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    _structure: Floats | None = None
+
+    def fill(self, variant: Variant, progress: Progress = Progress()) -> Floats:
+        """A fill of the window.
+
+        Returns:
+            float32 (H, W, 3) in [0, 255]; only its hole counts.
+
+        Raises:
+            Cancelled: `progress` asked to stop.
+        """
+        engine = variant.engine
+        if engine in ("telea", "ns"):
+            progress(engine, 0.0)
+            start = time.perf_counter()
+            fill = fill_classical(engine, self.photo, self.hole, self.deep)
+            self._spent(engine, start)
+            return fill
+        guide, weight = None, 0.0
+        synthesis = progress
+        if engine != "patch":
+            first, synthesis = progress.split([0.7, 0.3])
+            guide, weight = self.structure(first), variant.guide_weight
+        if engine == "network":
+            assert guide is not None
+            return guide
+        start = time.perf_counter()
+        fill = bounded_synthesis(self.photo, self.hole, guide, variant.seed, weight, synthesis)
+        self._spent("detail", start)
+        return fill
+
+    def structure(self, progress: Progress = Progress()) -> Floats:
+        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]."""
+        if self._structure is None:
+            start = time.perf_counter()
+            fill = fill_structure(self.network, self.photo, self.hole, self.device, progress)
+            self._structure = correct_seam(fill, self.photo, self.hole)
+            self._spent("structure", start)
+        return self._structure
+
+    def _spent(self, stage: str, start: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

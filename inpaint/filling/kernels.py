@@ -1,0 +1,212 @@
+"""The compiled loops of patch synthesis: search and vote, each result independent of the number of threads."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+RADIUS = 2  # 5x5 patches
+SPATIAL = 1.0  # sigma of the vote's weight over the patch, pixels
+NO_CACHE = (
+    "compiled kernels cannot be kept on disk here, so every process compiles them again (some 10 s); "
+    "set NUMBA_CACHE_DIR to a folder that can be written to"
+)
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+
+class Kernel:
+    """A parallel loop that is compiled at its first call and kept on disk where that is possible.
+
+    Calls are made one at a time: not every threading layer of numba bears two at once.
+
+    Args:
+        loop: the Python function to compile.
+
+    Attributes:
+        uncached: whether some kernel of this process could not be kept on disk.
+    """
+
+    uncached = False
+    _turn = threading.Lock()
+
+    def __init__(self, loop: Callable[..., None]) -> None:
+        self.loop = loop
+        try:
+            self.compiled = self._compile(cache=True)
+        except RuntimeError:  # numba found no folder that can be written to
+            self._give_up_cache()
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run the loop over all threads."""
+        with Kernel._turn:
+            try:
+                self.compiled(*arguments)
+            except OSError:  # the folder could be written to, the file could not
+                self._give_up_cache()
+                self.compiled(*arguments)
+
+    def _compile(self, cache: bool) -> Callable[..., None]:
+        compiled: Callable[..., None] = njit(parallel=True, nogil=True, fastmath=True, cache=cache)(self.loop)
+        return compiled
+
+    def _give_up_cache(self) -> None:
+        Kernel.uncached = True
+        self.compiled = self._compile(cache=False)
+
+
+@njit(nogil=True, fastmath=True, inline="always")
+def _distance(
+    colour: Floats, guide: Floats, guided: bool, ty: int, tx: int, sy: int, sx: int, start: np.float32,
+    bound: np.float32,
+) -> np.float32:
+    """Squared difference of two patches, given up as soon as it reaches the bound.
+
+    The guide comes first, at the centre and four corners alone: it is smooth, cheap there, and rejects most candidates.
+    """
+    total = np.float32(start)
+    if guided:
+        for c in range(3):
+            e = guide[ty, tx, c] - guide[sy, sx, c]
+            total += e * e
+        if total >= bound:
+            return total
+        for dy in (-RADIUS, RADIUS):
+            for dx in (-RADIUS, RADIUS):
+                for c in range(3):
+                    e = guide[ty + dy, tx + dx, c] - guide[sy + dy, sx + dx, c]
+                    total += e * e
+        if total >= bound:
+            return total
+    left_t, left_s = 3 * (tx - RADIUS), 3 * (sx - RADIUS)
+    for dy in range(-RADIUS, RADIUS + 1):
+        for k in range(6 * RADIUS + 3):
+            e = colour[ty + dy, left_t + k] - colour[sy + dy, left_s + k]
+            total += e * e
+        if total >= bound:
+            return total
+    return total
+
+
+@njit(nogil=True, inline="always")
+def _mix(state: np.uint64) -> np.uint64:
+    """Splitmix64 (Steele et al. 2014): a well mixed uint64 from a counter."""
+    z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@Kernel
+def search(
+    colour: Floats, guide: Floats, guided: bool, penalty: Floats, valid: Mask, sources: Ints, targets: Ints,
+    index: Ints, field: Ints, seed: int, new_field: Ints, new_cost: Floats,
+) -> None:
+    """One round of propagation and random search; reads `field`, writes `new_field` and `new_cost` alone.
+
+    Args:
+        colour: float32 (H, W * 3).
+        guide: float32 (H, W, 3), scaled so that its squared differences carry their weight; counts if `guided`.
+        penalty: float32 (H, W), distance a source starts with.
+        valid: bool (H, W), centres of fully known patches.
+        sources: int32 (M, 2), the same as (y, x).
+        targets: int32 (N, 2), centres of the patches to match.
+        index: int32 (H, W), a pixel's row in `targets`, or -1.
+        field: int32 (N, 2), each target's source centre.
+        seed: of this round.
+        new_field, new_cost: int32 (N, 2) and float32 (N,), written.
+    """
+    height, width = valid.shape
+    for i in prange(len(targets)):
+        ty, tx = targets[i, 0], targets[i, 1]
+        by, bx = field[i, 0], field[i, 1]
+        best = _distance(colour, guide, guided, ty, tx, by, bx, penalty[by, bx], np.float32(3e38))
+        for jump in (1, 2, 4, 8):
+            for side in range(4):
+                oy = (jump if side == 0 else -jump) if side < 2 else 0
+                ox = (jump if side == 2 else -jump) if side >= 2 else 0
+                y, x = ty + oy, tx + ox
+                if y < 0 or y >= height or x < 0 or x >= width:
+                    continue
+                j = index[y, x]
+                if j < 0:
+                    continue
+                cy, cx = field[j, 0] - oy, field[j, 1] - ox
+                if cy < 0 or cy >= height or cx < 0 or cx >= width or not valid[cy, cx] or (cy == by and cx == bx):
+                    continue
+                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx], best)
+                if d < best:
+                    best, by, bx = d, cy, cx
+        state = _mix(np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(i))
+        for _ in range(3):
+            state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
+            j = np.int64(state >> np.uint64(33)) % len(sources)
+            cy, cx = sources[j, 0], sources[j, 1]
+            d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx], best)
+            if d < best:
+                best, by, bx = d, cy, cx
+        reach = max(height, width) // 2
+        while reach >= 1:
+            state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
+            cy = by + np.int64(state >> np.uint64(40)) % (2 * reach + 1) - reach
+            cx = bx + np.int64(state & np.uint64(0xFFFFFF)) % (2 * reach + 1) - reach
+            if cy >= 0 and cy < height and cx >= 0 and cx < width and valid[cy, cx]:
+                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx], best)
+                if d < best:
+                    best, by, bx = d, cy, cx
+            reach //= 2
+        new_field[i, 0], new_field[i, 1] = by, bx
+        new_cost[i] = best
+
+
+@Kernel
+def vote(
+    image: Floats, pixels: Ints, index: Ints, field: Ints, cost: Floats, trust: Floats, scale: float, copy: bool
+) -> None:
+    """Give every hole pixel the mean of what its patches say, or the word of the best alone; writes `image` there.
+
+    Sources are fully known, so no pixel read is one that is written.
+
+    Args:
+        image: float32 (H, W, 3), written at `pixels`.
+        pixels: int32 (P, 2), the hole.
+        index: int32 (H, W), a pixel's row in `field`, or -1.
+        field: int32 (N, 2), each target's source centre.
+        cost: float32 (N,), its distance.
+        trust: float32 (N,), logarithm of its confidence.
+        scale: a vote weighs exp(-cost / scale).
+        copy: copy the best instead of averaging.
+    """
+    height, width = index.shape
+    for p in prange(len(pixels)):
+        y, x = pixels[p, 0], pixels[p, 1]
+        top, top_y, top_x = np.float32(-3e38), -1, -1
+        total, red, green, blue = 0.0, 0.0, 0.0, 0.0
+        for step in range(2):
+            for oy in range(-RADIUS, RADIUS + 1):
+                for ox in range(-RADIUS, RADIUS + 1):
+                    qy, qx = y + oy, x + ox
+                    if qy < 0 or qy >= height or qx < 0 or qx >= width or index[qy, qx] < 0:
+                        continue
+                    j = index[qy, qx]
+                    sy, sx = field[j, 0] - oy, field[j, 1] - ox
+                    strength = trust[j] - cost[j] / scale - (oy * oy + ox * ox) / (2 * SPATIAL * SPATIAL)
+                    if step == 0:
+                        if strength > top:
+                            top, top_y, top_x = strength, sy, sx
+                    elif strength > top - 12:
+                        weight = np.exp(strength - top)
+                        total += weight
+                        red += weight * image[sy, sx, 0]
+                        green += weight * image[sy, sx, 1]
+                        blue += weight * image[sy, sx, 2]
+            if copy or top_y < 0:
+                break
+        if top_y >= 0 and copy:
+            image[y, x] = image[top_y, top_x]
+        elif top_y >= 0:
+            image[y, x, 0], image[y, x, 1], image[y, x, 2] = red / total, green / total, blue / total
