@@ -110,7 +110,7 @@ def _exif(picture: Image.Image, source: str) -> bytes | None:
         return exif_of_tiff(picture)
     exif = _bytes(picture.info.get("exif"))
     if exif is None and source == "PNG" and isinstance(old := picture.info.get("Raw profile type exif"), str):
-        exif = png.raw_profile(old)
+        exif = png.raw_profile(old)  # how programs stored EXIF before PNG had a chunk for it
     return exif.removeprefix(segments.EXIF_HEAD) or None if exif else None
 
 
@@ -157,17 +157,15 @@ def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metad
 
 
 def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
-    extras, iptc = [], None
+    extras, profiles = [], {}
     for name, content in png.read_chunks(data):
-        if name in png.PROFILE_TEXTS and (profile := png.profile_of(name, content)):
-            if profile[0] == "iptc":
-                records = profile[1]
-                resources = segments.read_resources(records)
-                inner = next((d for n, d, _ in resources if n == segments.IPTC_RESOURCE), None)
-                iptc = inner or records
+        if name in png.PROFILE_TEXTS and content.startswith(png.PROFILE):
+            profiles.update(png.profile_of(name, content))
         elif name in png.KEPT_CHUNKS and not content.startswith(png.XMP_KEYWORD):
             extras.append((name, content))
-    return replace(found, iptc=iptc, extras=tuple(extras))
+    records = profiles.get("iptc") or profiles.get("8bim")
+    inner = next((d for n, d, _ in segments.read_resources(records or b"") if n == segments.IPTC_RESOURCE), None)
+    return replace(found, iptc=inner or records, xmp=found.xmp or profiles.get("xmp"), extras=tuple(extras))
 
 
 def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:

@@ -10,7 +10,8 @@ PROFILE_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 # Chunks that stay true when the pixels change: how colours are meant, resolution, texts.
 KEPT_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"sTER", *PROFILE_TEXTS})
-_PROFILE = b"Raw profile type "
+PROFILE = b"Raw profile type "
+GREY, GREY_ALPHA = 0, 4  # colour types of the header
 _TEXT_ROOM = 1 << 24  # bytes that a compressed profile may grow to
 
 
@@ -53,18 +54,16 @@ def raw_profile(text: str) -> bytes | None:
         return None
 
 
-def profile_of(name: bytes, content: bytes) -> tuple[str, bytes] | None:
-    """The profile (such as `exif` or `iptc`) in a text chunk that ImageMagick's convention marks as one, or None."""
-    if not content.startswith(_PROFILE):
-        return None
+def profile_of(name: bytes, content: bytes) -> dict[str, bytes]:
+    """The profile (`exif`, `iptc`, `xmp`, ...) in a text chunk that begins with `PROFILE`; empty where it is damaged."""
     keyword, _, rest = content.partition(b"\0")
     try:
         if name == b"zTXt":
             rest = zlib.decompressobj().decompress(rest[1:], _TEXT_ROOM)
     except zlib.error:
-        return None
+        return {}
     profile = raw_profile(rest.decode("latin-1"))
-    return (keyword.removeprefix(_PROFILE).decode("latin-1").lower(), profile) if profile else None
+    return {keyword.removeprefix(PROFILE).decode("latin-1").lower(): profile} if profile else {}
 
 
 def iptc_chunk(iptc_resource: bytes) -> tuple[bytes, bytes]:
@@ -72,7 +71,7 @@ def iptc_chunk(iptc_resource: bytes) -> tuple[bytes, bytes]:
     digits = iptc_resource.hex()
     lines = "\n".join(digits[i : i + 72] for i in range(0, len(digits), 72))
     text = f"\niptc\n{len(iptc_resource):8d}\n{lines}\n".encode("latin-1")
-    return b"zTXt", _PROFILE + b"iptc\0\0" + zlib.compress(text)
+    return b"zTXt", PROFILE + b"iptc\0\0" + zlib.compress(text)
 
 
 def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
