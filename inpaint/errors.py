@@ -48,3 +48,7 @@ class OptionError(InpaintError, ValueError):
 
 class Cancelled(InpaintError):
     """A progress listener asked to stop; nothing was changed."""
+
+
+class RecipeError(InpaintError):
+    """A recipe cannot be read, or its photo or weights are not those it was made with."""

@@ -37,16 +37,16 @@ def to_rgb(picture: Image.Image, icc: bytes | None, path: Path) -> NDArray[np.ui
     """
     advice = "convert it to RGB with the program that made it"
     if picture.mode == "CMYK" and not icc:
-        raise PhotoError(f"{shown(path)}: is stored as CMYK without a colour profile, so its colours are unknown; {advice}")
+        raise PhotoError(f"{shown(path)}: is stored as CMYK without a profile, so its colours are open; {advice}")
     try:
         profile = _profile(picture.mode, icc)
         found = str(profile.profile.xcolor_space).strip()
         if picture.mode == "CMYK" and found != "CMYK":
-            raise PhotoError(f"{shown(path)}: is stored as CMYK with a profile for {found}; {advice}")
+            raise PhotoError(f"{shown(path)}: is stored as CMYK for {found}; {advice}")
         srgb = ImageCms.createProfile("sRGB")
         seen = ImageCms.profileToProfile(picture, profile, srgb, _INTENT, outputMode="RGB", flags=_FLAGS)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
-        raise PhotoError(f"{shown(path)}: is stored as {picture.mode} with a damaged colour profile ({error})") from None
+        raise PhotoError(f"{shown(path)}: is {picture.mode} with a damaged colour profile ({error})") from None
     return np.array(seen)
 
 

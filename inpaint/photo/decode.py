@@ -32,14 +32,13 @@ def errors_named(path: Path) -> Iterator[None]:
     except InpaintError:
         raise
     except Image.DecompressionBombError:
-        raise PhotoError(f"{shown(path)}: has too many pixels to be opened safely (--max-pixels raises the limit)") from None
+        raise PhotoError(f"{shown(path)}: has too many pixels to be opened safely (see --max-pixels)") from None
     except UnidentifiedImageError:
-        raise PhotoError(
-            f"{shown(path)}: is not a picture that can be read (known are PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF and HEIC)"
-        ) from None
+        known = "known are PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF and HEIC"
+        raise PhotoError(f"{shown(path)}: is not a picture that can be read ({known})") from None
     except MemoryError:
         raise PhotoError(f"{shown(path)}: needs more memory than there is") from None
-    except Exception as error:  # on mutated files decoders raise nearly every built-in kind, RuntimeError to struct.error
+    except Exception as error:  # on mutated files decoders raise nearly every built-in kind
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PhotoError(f"{shown(path)}: is damaged or incomplete ({reason})") from None
 
@@ -133,6 +132,8 @@ def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
     expected = FORMATS.get(path.suffix.lower())
     if expected and expected != form:
         notes.append(f"the name ends in {path.suffix}, the contents are {form}")
+    if picture.format == "TIFF" and len(np.atleast_1d(picture.tag_v2.get(338, ()))) > 1:
+        notes.append("it has several extra channels, of which at most one is kept")
     bits = picture.info.get("bit_depth", 8)
     box = data.find(b"av1C")
     if form == "AVIF" and 0 <= box < len(data) - 7 and data[box + 6] & 0x40:
@@ -147,6 +148,19 @@ def is_deep(picture: Any, data: bytes) -> bool:
     if picture.format == "PNG":
         return data[24] == 16
     return picture.format == "TIFF" and max(np.atleast_1d(picture.tag_v2.get(258, 1))) > 8
+
+
+def has_unstated_channel(picture: Any) -> bool:
+    """Whether a TIFF has a fourth channel of which it does not say that it is transparency."""
+    return picture.format == "TIFF" and picture.tag_v2.get(277) == 4 and picture.tag_v2.get(338) in (0, (0,))
+
+
+def unstated_channel(path: Path, picture: Any, data: bytes) -> NDArray[np.uint8]:
+    """The fourth channel of an 8-bit TIFF, which Pillow passes over; raises PhotoError."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint8 or values.shape != (*picture.size[::-1], 4):
+        raise PhotoError(f"{shown(path)}: has a fourth channel in a layout that is not supported")
+    return np.ascontiguousarray(values[..., 3])
 
 
 def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool]:
@@ -175,7 +189,8 @@ def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint1
         return np.repeat(values[..., None], 3, axis=2), None, True
     if values.shape[2] not in (3, 4):
         raise PhotoError(f"{shown(path)}: has {values.shape[2]} channels of 16 bits, which is not supported")
-    pixels, alpha = values[..., 2::-1], values[..., 3] if values.shape[2] == 4 else None
+    pixels: Any = values[..., 2::-1]
+    alpha: Any = values[..., 3] if values.shape[2] == 4 else None
     if associated and alpha is not None:
         scale = 65535 / np.maximum(alpha, 1)[..., None]
         pixels = np.minimum(np.rint(pixels * scale), 65535).astype(np.uint16)

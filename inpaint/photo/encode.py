@@ -19,7 +19,7 @@ from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.tiff import encode_tiff
 
-LADDER = (98, 94, 88, 80)  # qualities of lossy WebP, AVIF and HEIC, tried until the file is about as large as the source
+LADDER = (98, 94, 88, 80)  # qualities of lossy WebP, AVIF and HEIC, tried until the file is as large as the source
 ROOM = 1.25  # times the source's size
 AVIF_SPEED = 8  # of 0 to 10; slower settings save a few per cent
 
@@ -93,7 +93,7 @@ def _fitted(photo: Photo, form: Format) -> tuple[Photo, list[str]]:
         for name, head in (("exif", segments.EXIF_HEAD), ("xmp", segments.XMP_HEAD)):
             if len(getattr(metadata, name) or b"") > segments.ROOM - len(head):
                 notes.append(f"{name.upper()} is larger than the format allows and was left out")
-                metadata = replace(metadata, **{name: None})
+                metadata = replace(metadata, exif=None) if name == "exif" else replace(metadata, xmp=None)
     if photo.source and photo.source.format != form.name:
         metadata = replace(metadata, extras=())
     return replace(photo, metadata=metadata), notes
@@ -320,7 +320,8 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     if lossless:
         exact = _write(picture, "HEIF", quality=-1, chroma=444, matrix_coefficients=0, **packets)
         return exact, True, []
-    return _about_as_large(photo, "HEIF", lambda q: _write(picture, "HEIF", quality=q, chroma=444, **packets)), False, []
+    lossy = _about_as_large(photo, "HEIF", lambda q: _write(picture, "HEIF", quality=q, chroma=444, **packets))
+    return lossy, False, []
 
 
 _ENCODERS = {

@@ -36,8 +36,9 @@ BMP = Format("BMP", (".bmp",), True, alpha=False, palette=True, icc=False, exif=
 AVIF = Format("AVIF", (".avif",), False, dpi=False)
 HEIF = Format("HEIF", (".heic", ".heif"), None, dpi=False)
 GIF = Format(
-    "GIF", (".gif",), True, palette=True, palette_only=True, greyscale=False, icc=False, exif=False, xmp=False, dpi=False
-)
+    "GIF", (".gif",), True, palette=True, palette_only=True, greyscale=False, icc=False, exif=False, xmp=False,
+    dpi=False,
+)  # fmt: skip
 BY_NAME = {form.name: form for form in (PNG, JPEG, WEBP, TIFF, BMP, AVIF, HEIF, GIF)}
 FORMATS = {suffix: form.name for form in BY_NAME.values() for suffix in form.suffixes}
 READ_AS = {"MPO": "JPEG", "DIB": "BMP"}  # Pillow's name of a variant -> the format it is written as

@@ -1,11 +1,11 @@
 """Writing JPEG so that the kept pixels move as little as the format allows.
 
-Encoding a decoded JPEG again with its own quantisation tables would give the same file, were it not for three losses on
-the way: colours rounded to RGB, chroma smoothed by the decoder's interpolation and averaged again by the encoder, values
-cut at 0 and 255. The first two are avoided here by working on the file's own planes: luma and chroma are taken from the
-decoder before they become RGB, the interpolation of chroma is undone, and the planes are handed to the encoder as they
-are. With `jpeglib` installed (extra `jpeg`) the third goes too: every block of coefficients that the fill does not touch
-is copied from the source.
+Encoding a decoded JPEG again with its own quantisation tables would give the same file, were it not for three losses
+on the way: colours rounded to RGB, chroma smoothed by the decoder's interpolation and averaged again by the encoder,
+values cut at 0 and 255 and rounded. The first two are avoided here by working on the file's own planes: luma and chroma
+are taken from the decoder before they become RGB, the interpolation of chroma is undone, and the planes are handed to
+the encoder as they are. With `jpeglib` installed (extra `jpeg`) the third goes too: every block of coefficients that
+the fill does not touch is copied from the source.
 """
 
 import io

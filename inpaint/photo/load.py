@@ -14,16 +14,18 @@ from inpaint.photo.decode import (
     decode_deep,
     errors_named,
     frame_notes,
+    has_unstated_channel,
     identify,
     is_deep,
     orientation_of,
     stored_notes,
+    unstated_channel,
     written_format,
 )
 from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.metadata import read_metadata
 from inpaint.photo.orientation import swaps_sides, turn_upright
-from inpaint.photo.picture import Photo, Source
+from inpaint.photo.picture import Photo, Pixels, Source
 
 
 def load_photo(path: str | os.PathLike[str], limits: Limits = Limits()) -> Photo:
@@ -50,18 +52,21 @@ def _load(path: Path, data: bytes, limits: Limits) -> Photo:
     form = written_format(picture)
     orientation = orientation_of(picture)
     notes = stored_notes(path, picture, data) + frame_notes(path, picture)
-    alpha: NDArray | None
-    native, mode, extra_channel = None, picture.mode, False
+    pixels: Pixels
+    alpha: Pixels | None
+    native, mode, extra_channel = None, picture.mode, has_unstated_channel(picture)
     if is_deep(picture, data):
         pixels, alpha, greyscale = decode_deep(path, picture, data)
     else:
         picture.load()
         mode, greyscale = picture.mode, picture.mode in ("1", "L", "LA")
-        extra_channel = mode == "RGBX"
         pixels, alpha, native = _values(path, picture)
+        if extra_channel:
+            alpha = unstated_channel(path, picture, data)
     metadata, left_out = read_metadata(picture, data, form, orientation, swaps_sides(orientation))
-    pixels, alpha, native = (_upright(values, orientation) for values in (pixels, alpha, native))
-    assert pixels is not None
+    pixels = _upright(pixels, orientation)
+    alpha = None if alpha is None else _upright(alpha, orientation)
+    native = None if native is None else _upright(native, orientation)
     times = os.stat(path)
     source = Source(
         form, pixels, orientation, data if form == "JPEG" else b"", len(data), is_lossless(form, data),
@@ -74,19 +79,16 @@ def _load(path: Path, data: bytes, limits: Limits) -> Photo:
     )  # fmt: skip
 
 
-def _upright(values: NDArray | None, orientation: int) -> NDArray | None:
-    return None if values is None else np.ascontiguousarray(turn_upright(values, orientation))
+def _upright(values: Pixels, orientation: int) -> Pixels:
+    return np.ascontiguousarray(turn_upright(values, orientation))
 
 
 def _values(path: Path, picture: Image.Image) -> tuple[NDArray, NDArray | None, NDArray | None]:
     """Pixels, alpha and native values of a decoded picture with at most 8 bits per channel."""
     if picture.mode in ("CMYK", "LAB"):
         return to_rgb(picture, picture.info.get("icc_profile"), path), None, np.array(picture)
-    if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"):
+    if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         raise PhotoError(f"{shown(path)}: is stored as {picture.mode}, which is not supported; convert it to RGB")
-    if picture.mode == "RGBX":
-        values = np.array(picture)
-        return values[..., :3], values[..., 3], None
     if "A" in picture.getbands() or "transparency" in picture.info:
         values = np.array(picture.convert("RGBA"))
         return values[..., :3], values[..., 3], None

@@ -75,7 +75,8 @@ def _decide_alpha(colours: NDArray[np.uint8], opaque: Mask, name: str) -> tuple[
         _doubt(name, "has transparency and several colours, so the painted or the transparent part may be the hole")
     side = minor_side(opaque)
     if side is None:
-        _doubt(name, f"is painted over {100 * opaque.mean():.3g} %, so the painted or the transparent part may be the hole")
+        share = f"{100 * opaque.mean():.3g} %"
+        _doubt(name, f"is painted over {share}, so the painted or the transparent part may be the hole")
     return (opaque, "what is painted is the hole") if side else (~opaque, "the transparent part is the hole")
 
 

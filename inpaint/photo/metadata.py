@@ -1,6 +1,7 @@
 """What a file says about its picture: read from any format, cleaned once, carried to any format that has room."""
 
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,7 +47,7 @@ class Metadata:
     def missing_from(self, form: Format, source: str) -> Iterator[str]:
         """Names of what a file of another format cannot carry."""
         rooms = {"icc": form.icc, "exif": form.exif, "xmp": form.xmp, "iptc": form.iptc, "dpi": form.dpi}
-        names = {"icc": "the colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "dpi": "the resolution (DPI)"}
+        names = {"icc": "the colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "dpi": "the resolution"}
         yield from (names[key] for key, room in rooms.items() if getattr(self, key) and not room)
         if self.comment and form.name not in ("JPEG", "GIF", source):
             yield "the comment"
@@ -71,7 +72,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     info = picture.info
     found = Metadata(
         icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_bytes(info.get("xmp")),
-        dpi=_dpi(info.get("dpi"), swapped), comment=_bytes(info.get("comment")),
+        dpi=_dpi(info.get("dpi"), swapped) if _states_dpi(picture) else None, comment=_bytes(info.get("comment")),
     )  # fmt: skip
     if source == "JPEG":
         found = _with_jpeg_segments(found, data, notes)
@@ -93,6 +94,11 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(value, tuple) and value:
         value = value[0]
     return value.encode() if isinstance(value, str) else value or None if isinstance(value, bytes) else None
+
+
+def _states_dpi(picture: Any) -> bool:
+    """Pillow reports a resolution of 1 for a TIFF that has none."""
+    return picture.format != "TIFF" or 282 in picture.tag_v2
 
 
 def _dpi(value: Any, swapped: bool) -> tuple[float, float] | None:
@@ -187,8 +193,8 @@ def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
     iptc = tags.get(IPTC_TAG)
     if iptc is not None and tags.tagtype.get(IPTC_TAG) == TiffTags.LONG:  # some programs declare bytes as numbers
         numbers = iptc if isinstance(iptc, tuple) else (iptc,)
-        order = "little" if tags.prefix == b"II" else "big"
-        iptc = b"".join(int(n).to_bytes(4, order) for n in numbers)
+        code = "<" if tags.prefix == b"II" else ">"
+        iptc = struct.pack(f"{code}{len(numbers)}I", *numbers)
     return replace(found, iptc=_bytes(iptc), extras=tuple(extras))
 
 

@@ -1,6 +1,7 @@
 """A photo in memory: pixels, and what its file says about them."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from inpaint.photo.metadata import Metadata
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[Any]  # uint8 or uint16
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def raw_profile(text: str) -> bytes | None:
 
 
 def profile_of(name: bytes, content: bytes) -> dict[str, bytes]:
-    """The profile (`exif`, `iptc`, `xmp`, ...) in a text chunk that begins with `PROFILE`; empty where it is damaged."""
+    """The profile (such as `iptc`) in a text chunk that begins with `PROFILE`; empty where it is damaged."""
     keyword, _, rest = content.partition(b"\0")
     try:
         if name == b"zTXt":

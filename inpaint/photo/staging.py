@@ -52,6 +52,10 @@ class Staging:
             raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
         return partial
 
+    def waiting(self, path: Path) -> Path:
+        """The hidden name of a file that `add` took."""
+        return next(partial for partial, final in self._waiting if final == path)
+
     def commit(self) -> None:
         """Put every file in its place, in the order in which they were added.
 

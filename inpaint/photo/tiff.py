@@ -25,7 +25,7 @@ def encode_tiff(
 
     Args:
         values: bool (H, W) for 1 bit, or uint8 or uint16 (H, W) or (H, W, channels).
-        photometric: `grey`, `rgb`, `palette`, `cmyk` or `lab` (Lab as Pillow has it, offset by 128).
+        photometric: `grey`, `rgb`, `palette`, `cmyk` or `lab` (a and b signed, as Pillow's arrays have them).
         metadata: what the file should say.
         source: format that the metadata come from; only a TIFF's own tags are taken over as they are.
         extra: meaning of a last channel beyond the colours: 0 unstated, 2 transparency.
@@ -52,7 +52,7 @@ def encode_tiff(
     predict = compress and bits > 1 and photometric != "palette"
     row_bytes = max(1, (width * channels * bits + 7) // 8)
     rows = max(1, min(height, STRIP_BYTES // row_bytes))
-    strips = [_strip(values[y : y + rows], photometric, compress, predict) for y in range(0, height, rows)]
+    strips = [_strip(values[y : y + rows], compress, predict) for y in range(0, height, rows)]
     structure: list[tuple[int, int, Any]] = [
         (256, TiffTags.LONG, width), (257, TiffTags.LONG, height), (258, TiffTags.SHORT, (bits,) * channels),
         (259, TiffTags.SHORT, _DEFLATE if compress else _RAW), (262, TiffTags.SHORT, code),
@@ -90,11 +90,9 @@ def _set(directory: ImageFileDirectory_v2, tag: int, kind: int | None, value: An
             kept.pop(tag, None)
 
 
-def _strip(values: NDArray, photometric: str, compress: bool, predict: bool) -> bytes:
+def _strip(values: NDArray, compress: bool, predict: bool) -> bytes:
     if values.dtype == np.bool_:
         values = np.packbits(values, axis=1)
-    if photometric == "lab":
-        values = values ^ np.array([0, 128, 128], np.uint8)  # a and b are stored signed
     if predict:
         first = np.zeros_like(values[:, :1])
         values = np.diff(values, axis=1, prepend=first)  # wraps around, as TIFF 6.0 section 14 wants

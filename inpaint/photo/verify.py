@@ -106,7 +106,8 @@ def _check_alpha(path: Path, source: Photo, after: Photo, exact: bool) -> None:
     """Alpha may not change anywhere, the hole included; where the format has none it is not compared."""
     assert after.source is not None
     form = after.source.format
-    if source.alpha is None or form in ("JPEG", "BMP") or (source.source and source.source.extra_channel and form != "TIFF"):
+    unstated = source.source is not None and source.source.extra_channel and form != "TIFF"
+    if source.alpha is None or form in ("JPEG", "BMP") or unstated:
         return
     before = source.alpha if after.depth == source.depth else shallow(source.alpha)
     if form == "GIF":

@@ -15,7 +15,9 @@ _SIZES = ((b"exif:PixelXDimension", b"exif:PixelYDimension"), (b"tiff:ImageWidth
 
 
 def clean_xmp(xmp: bytes, turned: bool) -> bytes:
-    """XMP for a picture that is upright now and whose content has changed: orientation 1, sizes exchanged, no thumbnail.
+    """XMP for a picture that is upright now and whose content has changed.
+
+    The orientation becomes 1, recorded sizes are exchanged where the sides were, and thumbnails are dropped.
 
     Args:
         xmp: the packet.
