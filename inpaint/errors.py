@@ -1,5 +1,13 @@
 """The errors a user can meet: each carries one clear sentence and the exit code of the command line."""
 
+import os
+
+
+def shown(name: "str | os.PathLike[str]") -> str:
+    """A file name on one line: control characters and bytes that are not text appear as escapes."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
 
 class InpaintError(Exception):
     """Something failed for a reason that the user can act on.
@@ -46,3 +54,7 @@ class OptionError(InpaintError, ValueError):
 
 class Cancelled(InpaintError):
     """A progress listener asked to stop; nothing was changed."""
+
+
+class RecipeError(InpaintError):
+    """A recipe cannot be read, or its photo or weights are not those it was made with."""

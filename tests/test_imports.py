@@ -8,7 +8,7 @@ import inpaint
 ROOT = Path(inpaint.__file__).parent
 LEVELS = [
     {"options", "errors"}, {"models", "photo", "masking"}, {"filling"}, {"inpainter", "evaluation", "training"},
-    {"web", "batch"}, {"commands"}, {"cli", "__main__"},
+    {"fill_file"}, {"web", "batch"}, {"commands"}, {"cli", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LEVELS) for name in names}
 FILES = sorted(f for f in ROOT.rglob("*.py") if f != ROOT / "__init__.py")

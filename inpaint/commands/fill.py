@@ -1,11 +1,16 @@
 """`inpaint fill PHOTO MASK -o OUT`: fill one photo."""
 
 import argparse
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inpaint.commands.shared import add_threads, set_threads
+from inpaint.errors import OptionError, shown
 from inpaint.options import FillOptions
+
+if TYPE_CHECKING:
+    from inpaint.fill_file import FillJob
 
 
 def add_fill_options(command: argparse.ArgumentParser) -> None:
@@ -26,46 +31,99 @@ def fill_options(args: argparse.Namespace) -> FillOptions:
     return FillOptions(**{option.name: getattr(args, option.name) for option in fields(FillOptions)})
 
 
+def add_file_options(command: argparse.ArgumentParser) -> None:
+    """How photos and masks are read and outputs written, for `file_options`."""
+    choices = ("auto", "white", "black", "alpha", "transparent")
+    command.add_argument("--mask-is", choices=choices, default="auto", help="which part of the mask is the hole")
+    command.add_argument("--lossless", action="store_true", help="never move a kept pixel: PNG where a format would")
+    command.add_argument(
+        "--verify", action=argparse.BooleanOptionalAction, default=True,
+        help="decode the output and compare every pixel outside the hole with the photo (default: yes)",
+    )  # fmt: skip
+    command.add_argument("--mark", action="store_true", help="state the fill in XMP, write a recipe beside the output")
+    command.add_argument("--keep-time", action="store_true", help="give the output the photo's file times")
+    command.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger pictures (default: 178,956,970)")
+    command.add_argument("--max-bytes", type=int, metavar="N", help="refuse larger files (default: 1 GiB)")
+    command.add_argument("--overwrite", action="store_true", help="replace existing files")
+
+
+def file_options(args: argparse.Namespace, job: "FillJob") -> "FillJob":
+    """A job with the settings that `add_file_options` parsed."""
+    from inpaint.photo.limits import Limits
+
+    given = {"pixels": args.max_pixels, "file_bytes": args.max_bytes}
+    return replace(
+        job, mask_is=args.mask_is, lossless=args.lossless, verify=args.verify, mark=args.mark, keep_time=args.keep_time,
+        overwrite=args.overwrite, limits=Limits(**{k: v for k, v in given.items() if v is not None}),
+    )  # fmt: skip
+
+
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
     command = commands.add_parser("fill", help="fill one photo", description="Fill the hole that a mask marks.")
-    command.add_argument("photo", type=Path, metavar="PHOTO")
-    command.add_argument("mask", type=Path, metavar="MASK", help="picture whose white (or painted layer) is the hole")
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
-    add_fill_options(command)
+    command.add_argument("photo", type=Path, metavar="PHOTO", nargs="?")
+    command.add_argument("mask", type=Path, metavar="MASK", nargs="?", help="picture that marks the hole")
+    command.add_argument("-o", "--output", type=Path, metavar="OUT", help="default: PHOTO's name with _filled")
+    command.add_argument("--recipe", type=Path, metavar="FILE", help="do again what a recipe describes")
     command.add_argument("--report", type=Path, metavar="FILE.json", help="write what was done as JSON")
-    command.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    add_fill_options(command)
+    add_file_options(command)
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Fill one photo and say what was done."""
-    from inpaint.errors import EmptyMask, MaskError, OutputError
+    from inpaint.fill_file import compare_with_recipe, fill_file
     from inpaint.inpainter import Inpainter
-    from inpaint.photo.files import check_output, load_photo, save_photo
-    from inpaint.photo.masks import check_mask, load_mask
 
-    options = fill_options(args)
-    set_threads(args.threads)
-    check_output(args.output, args.overwrite)
-    notes: list[str] = []
-    photo = load_photo(args.photo)
-    mask = load_mask(args.mask, photo.pixels.shape[:2], notes)
-    try:
-        check_mask(mask)
-    except EmptyMask as error:
-        raise EmptyMask(f"{args.mask}: {error}") from None
-    except MaskError as error:
-        raise MaskError(f"{args.mask}: {error}") from None
-    result = Inpainter.load(args.model, args.weights, args.device).fill(photo.pixels, mask, options, notes)
-    save_photo(photo.with_pixels(result.photo), args.output, args.overwrite)
-    report = result.report
-    if args.report:
-        try:
-            args.report.write_text(report.to_json() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{args.report}: cannot be written ({error.strerror})") from None
-    for note in report.notes:
+    job = _recipe_job(args) if args.recipe else _job(args)
+    made = fill_file(job, lambda: Inpainter.load(job.model, job.weights, job.device))
+    for note in made.notes:
         print(note)
-    seconds = report.seconds["total"]
-    print(f"{args.output}: {report.filled_pixels:,} pixels filled by {report.engines} in {seconds:.2f} s")
+    proof = f"; {made.verification.sentence}" if made.verification else ""
+    pixels, engines, seconds = made.fill.filled_pixels, made.fill.engines, made.fill.seconds["total"]
+    print(f"{shown(job.output)}: {pixels:,} pixels filled by {engines} in {seconds:.2f} s{proof}")
+    if job.expected:
+        print(f"{shown(job.output)}: {compare_with_recipe(made, job.expected)}")
+
+
+def _job(args: argparse.Namespace) -> "FillJob":
+    from inpaint.fill_file import FillJob
+
+    if args.photo is None or args.mask is None:
+        raise OptionError("fill needs a PHOTO and a MASK, or --recipe FILE")
+    set_threads(args.threads)
+    output = args.output or default_output(args.photo, args.lossless)
+    job = FillJob(
+        args.photo, args.mask, output, fill_options(args), report=args.report, model=args.model, weights=args.weights,
+        device=args.device,
+    )  # fmt: skip
+    return file_options(args, job)
+
+
+def default_output(photo: Path, lossless: bool) -> Path:
+    """`holiday.jpg` -> `holiday_filled.jpg`, or `.png` where `lossless` is asked of a format that is not."""
+    from inpaint.photo.formats import BY_NAME, FORMATS
+
+    form = BY_NAME.get(FORMATS.get(photo.suffix.lower(), ""))
+    suffix = ".png" if form is None or (lossless and (form.lossless is not True or form.palette_only)) else photo.suffix
+    return photo.with_name(f"{photo.stem}_filled{suffix}")
+
+
+def _recipe_job(args: argparse.Namespace) -> "FillJob":
+    from inpaint.fill_file import job_of_recipe
+    from inpaint.photo.provenance import read_recipe
+
+    if args.mask is not None:
+        raise OptionError("--recipe holds the mask, so no MASK can be named beside it")
+    settled = [o.name for o in fields(FillOptions) if getattr(args, o.name) != o.default]
+    settled += [n for n in ("lossless", "mark", "keep_time") if getattr(args, n)]
+    settled += ["mask-is"] if args.mask_is != "auto" else []
+    if settled:
+        raise OptionError(f"--{settled[0].replace('_', '-')} is part of the recipe and cannot be named beside it")
+    recipe = read_recipe(args.recipe)
+    set_threads(args.threads or recipe.threads)
+    output = args.output or default_output(args.photo or Path(recipe.output), False)
+    job = job_of_recipe(recipe, args.recipe, args.photo, output, args.weights)
+    from_args = file_options(args, job)
+    return replace(job, verify=args.verify, overwrite=args.overwrite, limits=from_args.limits, report=args.report)

@@ -1,64 +1,76 @@
-"""Any mask picture to one bool array, and the checks that a mask must pass."""
+"""Mask files to one bool array that fits its photo, and the checks that a mask must pass."""
 
 import os
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from inpaint.errors import EmptyMask, MaskError, PhotoError
-from inpaint.photo.files import open_upright
+from inpaint.errors import EmptyMask, MaskError, PhotoError, shown
+from inpaint.photo.decode import open_upright
+from inpaint.photo.limits import Limits
+from inpaint.photo.mask_meaning import MASK_IS, Mask, picture_to_mask
+from inpaint.photo.orientation import swaps_sides, turn_upright
 
-Mask = NDArray[np.bool_]
-THRESHOLD = 127  # the hole is what is brighter: the middle of 0..255
-
-
-def picture_to_mask(picture: Image.Image) -> Mask:
-    """The hole that a picture marks: white, or the painted part of a layer whose alpha carries it.
-
-    Returns:
-        bool (H, W), True = hole.
-    """
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        rgba = np.array(picture.convert("RGBA"))
-        painted = rgba[..., 3] > THRESHOLD
-        if not painted.all():
-            colours = rgba[painted][:, :3]
-            one_colour = len(colours) == 0 or int(np.ptp(colours.astype(int), axis=0).max()) < 64
-            return painted if one_colour else painted & (np.array(picture.convert("RGB").convert("L")) > THRESHOLD)
-        picture = picture.convert("RGB")
-    return np.array(picture.convert("L")) > THRESHOLD
+__all__ = ["MASK_IS", "Mask", "check_mask", "dilate_mask", "load_mask", "picture_to_mask", "resize_mask"]
+ASPECT = 0.01  # relative difference of the aspects at which two sizes still belong together
 
 
-def load_mask(path: str | os.PathLike[str], shape: tuple[int, int], notes: list[str] | None = None) -> Mask:
+def load_mask(
+    path: str | os.PathLike[str], shape: tuple[int, int], notes: list[str] | None = None, *,
+    mask_is: str = "auto", orientation: int = 1, limits: Limits = Limits(),
+) -> Mask:  # fmt: skip
     """Read a mask file for a photo of a given size.
 
     Args:
-        path: a picture; white, or the alpha where it carries the mask, is the hole.
-        shape: (height, width) of the photo in pixels.
-        notes: a sentence is added here when the mask had to be resized.
+        path: a picture; see `picture_to_mask` for what it may look like.
+        shape: (height, width) of the upright photo in pixels.
+        notes: sentences about what was decided are added here.
+        mask_is: which part of the mask is the hole, one of `MASK_IS`.
+        orientation: of the photo's stored pixels, 1 to 8; a mask of their size is turned like them.
+        limits: larger files are refused.
 
     Returns:
         bool (height, width), True = hole.
 
     Raises:
-        MaskError: it cannot be read, or its aspect differs from the photo's by more than 1 %.
+        MaskError: it cannot be read, its meaning is in doubt, or its aspect differs from the photo's by more than 1 %.
     """
+    decided: list[str] = []
     try:
-        mask = picture_to_mask(open_upright(Path(path)))
+        picture, own_orientation = open_upright(Path(path), limits)
+        mask = picture_to_mask(picture, mask_is, decided, shown(path))
     except PhotoError as error:
         raise MaskError(str(error)) from None
-    if mask.shape == shape:
-        return mask
-    aspect, wanted = mask.shape[1] / mask.shape[0], shape[1] / shape[0]
-    sizes = f"{mask.shape[1]}x{mask.shape[0]} and the photo {shape[1]}x{shape[0]}"
-    if abs(aspect / wanted - 1) > 0.01:
-        raise MaskError(f"{path}: the mask is {sizes} pixels, shapes that do not match")
+    mask, turned = _turned_like_photo(mask, shape, orientation if own_orientation == 1 else 1)
+    if turned:
+        decided.append(f"{shown(path)}: {turned}")
+    if mask.shape != shape:
+        sizes = f"{mask.shape[1]}x{mask.shape[0]} and the photo {shape[1]}x{shape[0]}"
+        if not _same_aspect(mask.shape, shape):
+            raise MaskError(f"{shown(path)}: the mask is {sizes} pixels, shapes that do not match")
+        decided.append(f"{shown(path)}: the mask is {sizes} pixels; it was resized with nearest neighbour")
+        mask = resize_mask(mask, shape)
     if notes is not None:
-        notes.append(f"{path}: the mask is {sizes} pixels; it was resized with nearest neighbour")
-    return resize_mask(mask, shape)
+        notes += decided
+    return mask
+
+
+def _same_aspect(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    return abs(first[1] * second[0] / (first[0] * second[1]) - 1) <= ASPECT
+
+
+def _turned_like_photo(mask: Mask, shape: tuple[int, int], orientation: int) -> tuple[Mask, str]:
+    """Turn a mask that was drawn over the photo as it is stored, and say so."""
+    if orientation == 1:
+        return mask, ""
+    fits_upright, fits_stored = _same_aspect(mask.shape, shape), _same_aspect(mask.shape, shape[::-1])
+    if swaps_sides(orientation) and fits_stored and not fits_upright:
+        turned = np.ascontiguousarray(turn_upright(mask, orientation))
+        return turned, "its size is that of the photo as stored, so it was turned upright like the photo"
+    if fits_upright and (fits_stored or not swaps_sides(orientation)):
+        return mask, "the photo is stored turned; the mask is taken as drawn over the upright photo"
+    return mask, ""
 
 
 def resize_mask(mask: Mask, shape: tuple[int, int]) -> Mask:

@@ -1,0 +1,247 @@
+"""One photo file filled into another: read, fill, prove, write. The commands `fill` and `batch` both stand on this."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inpaint.errors import EmptyMask, MaskError, OptionError, OutputError, RecipeError, shown
+from inpaint.filling.report import FillReport
+from inpaint.inpainter import Inpainter
+from inpaint.models.weights import default_weights
+from inpaint.options import FillOptions
+from inpaint.photo.files import check_lossless, check_output, load_photo, output_format, stage_photo
+from inpaint.photo.limits import Limits
+from inpaint.photo.masks import Mask, check_mask, dilate_mask, load_mask
+from inpaint.photo.picture import Photo
+from inpaint.photo.provenance import (
+    Recipe,
+    check_mark,
+    marked,
+    recipe_path,
+    relative_photo,
+    sha256_of,
+    versions,
+)
+from inpaint.photo.staging import Staging, check_writable
+from inpaint.photo.verify import Verification
+
+
+@dataclass(frozen=True)
+class FillJob:
+    """What to fill, with what, and how to write it.
+
+    Args:
+        photo: file to fill.
+        mask: file, or bool (H, W), True = hole.
+        output: file to write; its ending names the format.
+        options: how to fill.
+        mask_is: which part of a mask file is the hole, one of `masks.MASK_IS`.
+        report: file for what was done, as JSON.
+        overwrite: replace existing files.
+        lossless: refuse to move kept pixels.
+        verify: decode the written file and compare it with the source outside the hole.
+        mark: state in XMP that the photo was filled, and write a recipe beside it.
+        keep_time: give the output the photo's times.
+        limits: larger files are refused.
+        model, weights, device: for the recipe; the inpainter itself comes from the caller.
+        expected: a recipe that the photo and weights must fit.
+    """
+
+    photo: Path
+    mask: Path | Mask
+    output: Path
+    options: FillOptions = FillOptions()
+    mask_is: str = "auto"
+    report: Path | None = None
+    overwrite: bool = False
+    lossless: bool = False
+    verify: bool = True
+    mark: bool = False
+    keep_time: bool = False
+    limits: Limits = Limits()
+    model: str = "dilated"
+    weights: Path | None = None
+    device: str = "auto"
+    expected: Recipe | None = None
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What was done with one file.
+
+    Args:
+        job: what was asked.
+        fill: report of the fill itself.
+        verification: the proof, or None without `verify`.
+        notes: sentences about photo, mask and output.
+        sha256: of the written file.
+        seconds: by stage: read, fill, write (with proof), verify is part of write.
+    """
+
+    job: FillJob
+    fill: FillReport
+    verification: Verification | None
+    notes: list[str]
+    sha256: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The report as JSON text."""
+        values: dict[str, Any] = asdict(self.fill)
+        values["notes"] = self.notes
+        values["photo"], values["output"] = str(self.job.photo), str(self.job.output)
+        values["output_sha256"] = self.sha256
+        values["file_seconds"] = self.seconds
+        proof = self.verification
+        values["verification"] = None if proof is None else {**asdict(proof), "sentence": proof.sentence}
+        return json.dumps(values, indent=2) + "\n"
+
+
+def fill_file(job: FillJob, load: Callable[[], Inpainter]) -> FileResult:
+    """Fill one photo file; nothing is written unless everything can be.
+
+    Args:
+        job: what to do.
+        load: gives the inpainter; called only after everything that can be refused cheaply has been looked at.
+
+    Raises:
+        InpaintError: anything that fails, with the file's name; no output is left behind.
+    """
+    check_job(job)
+    start = time.perf_counter()
+    photo = load_photo(job.photo, job.limits)
+    notes = list(photo.notes)
+    if job.expected and sha256_of(job.photo) != job.expected.photo_sha256:
+        raise RecipeError(f"{shown(job.photo)}: is not the photo that the recipe was made with")
+    mask = _read_mask(job, photo, notes)
+    read = time.perf_counter()
+    inpainter = load()
+    loaded = time.perf_counter()
+    result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes)
+    hole = dilate_mask(mask, job.options.dilate)
+    filled = photo.with_pixels(np.where(hole[..., None], result.photo, photo.pixels))
+    if job.mark:
+        filled = marked(filled, {h.engine for h in result.report.holes})
+    done = time.perf_counter()
+    with Staging() as staging:
+        saved = stage_photo(
+            staging, filled, job.output, lossless=job.lossless, keep_time=job.keep_time,
+            hole=hole if job.verify else None,
+        )
+        written = staging.waiting(job.output).read_bytes()
+        seconds = {
+            "read": read - start, "fill": done - loaded, "write": time.perf_counter() - done, "verify": saved.seconds,
+        }  # fmt: skip
+        made = FileResult(
+            job, result.report, saved.verification, notes + saved.notes, hashlib.sha256(written).hexdigest(), seconds
+        )
+        if job.mark:
+            staging.add(recipe_path(job.output), make_recipe(made, mask, inpainter).to_json().encode())
+        if job.report:
+            staging.add(job.report, made.to_json().encode())
+        staging.commit()
+    return made
+
+
+def check_job(job: FillJob) -> None:
+    """Refuse what cannot be written, before any work is done.
+
+    Raises:
+        OptionError: choices that exclude each other.
+        OutputError: a file that cannot be written.
+    """
+    check_output(job.output, job.overwrite)
+    check_lossless(job.output, job.lossless)
+    places = [job.output]
+    if job.mark:
+        check_mark(output_format(job.output), job.output)
+        check_writable(recipe_path(job.output), job.overwrite)
+        places.append(recipe_path(job.output))
+    if job.report:
+        check_writable(job.report, job.overwrite)
+        places.append(job.report)
+    inputs = [job.photo] if isinstance(job.mask, np.ndarray) else [job.photo, job.mask]
+    for place in places[1:] if job.overwrite else places:
+        if any(_same(place, other) for other in [*inputs, *(p for p in places if p is not place)]):
+            raise OutputError(f"{shown(place)}: is named for two files at once")
+
+
+def _same(first: Path, second: Path) -> bool:
+    try:
+        return first.absolute() == second.absolute() or first.samefile(second)
+    except OSError:  # one of them does not exist yet
+        return False
+
+
+def _read_mask(job: FillJob, photo: Photo, notes: list[str]) -> Mask:
+    shape = photo.pixels.shape[:2]
+    if isinstance(job.mask, np.ndarray):
+        if job.mask.shape != shape:
+            raise MaskError(f"{shown(job.photo)}: is {shape[1]}x{shape[0]} pixels, its mask is for another size")
+        return job.mask
+    orientation = photo.source.orientation if photo.source else 1
+    mask = load_mask(job.mask, shape, notes, mask_is=job.mask_is, orientation=orientation, limits=job.limits)
+    try:
+        check_mask(mask)
+    except EmptyMask as error:
+        raise EmptyMask(f"{shown(job.mask)}: {error}") from None
+    except MaskError as error:
+        raise MaskError(f"{shown(job.mask)}: {error}") from None
+    return mask
+
+
+def make_recipe(made: FileResult, mask: Mask, inpainter: Inpainter) -> Recipe:
+    """The recipe of a fill."""
+    job = made.job
+    return Recipe(
+        relative_photo(job.photo, job.output), sha256_of(job.photo), (mask.shape[1], mask.shape[0]), mask, job.options,
+        job.model, weights_hash(job.model, job.weights), inpainter.device.type, torch.get_num_threads(),
+        made.fill.engines, job.output.name, made.sha256, job.lossless, job.mark, job.keep_time, versions(),
+    )  # fmt: skip
+
+
+def weights_hash(model: str, weights: Path | None) -> str:
+    """SHA-256 of the weights file that a model name or path stands for."""
+    return sha256_of(weights or default_weights(model))
+
+
+def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path, weights: Path | None) -> FillJob:
+    """The job that a recipe describes.
+
+    Args:
+        recipe: what was done.
+        place: the recipe's own file.
+        photo: the photo, where it is not where the recipe says.
+        output: file to write.
+        weights: weights file; None: the shipped one.
+
+    Raises:
+        RecipeError: the weights are not those of the recipe.
+        OptionError: the output has another format than the recipe's.
+    """
+    if output.suffix.lower() != Path(recipe.output).suffix.lower():
+        raise OptionError(f"{shown(output)}: the recipe is for a file that ends in {Path(recipe.output).suffix}")
+    if weights_hash(recipe.model, weights) != recipe.weights_sha256:
+        raise RecipeError(f"{shown(place)}: was made with other weights; name them with --weights")
+    return FillJob(
+        photo or place.parent / recipe.photo, recipe.mask, output, recipe.options, lossless=recipe.lossless,
+        mark=recipe.mark, keep_time=recipe.keep_time, model=recipe.model, weights=weights, device=recipe.device,
+        expected=recipe,
+    )  # fmt: skip
+
+
+def compare_with_recipe(made: FileResult, recipe: Recipe) -> str:
+    """One sentence: the same bytes as when the recipe was made, or why they may differ."""
+    if made.sha256 == recipe.output_sha256:
+        return "the same bytes as when the recipe was made"
+    now = versions()
+    differ = [f"{k} {v or 'missing'} instead of {recipe.versions.get(k) or 'missing'}"
+              for k, v in now.items() if v != recipe.versions.get(k)]  # fmt: skip
+    return "NOT the same bytes as when the recipe was made" + (f" ({', '.join(differ)})" if differ else "")

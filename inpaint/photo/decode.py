@@ -1,0 +1,197 @@
+"""Decoding picture files, hostile ones included: every failure becomes one of our errors."""
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from inpaint.errors import InpaintError, PhotoError, shown
+from inpaint.photo import png
+from inpaint.photo.formats import FORMATS, READ_AS
+from inpaint.photo.limits import Limits, read_bytes
+from inpaint.photo.mask_meaning import eight_bits
+
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_PILLOW_LIMIT = threading.Lock()  # its pixel limit and the warning filters belong to the whole process
+
+
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into a PhotoError that names the file."""
+    try:
+        yield
+    except InpaintError:
+        raise
+    except Image.DecompressionBombError:
+        raise PhotoError(f"{shown(path)}: has too many pixels to be opened safely (see --max-pixels)") from None
+    except UnidentifiedImageError:
+        known = "known are PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF and HEIC"
+        raise PhotoError(f"{shown(path)}: is not a picture that can be read ({known})") from None
+    except MemoryError:
+        raise PhotoError(f"{shown(path)}: needs more memory than there is") from None
+    except Exception as error:  # on mutated files decoders raise nearly every built-in kind
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PhotoError(f"{shown(path)}: is damaged or incomplete ({reason})") from None
+
+
+def identify(path: Path, data: bytes, limits: Limits) -> ImageFile.ImageFile:
+    """Open a picture without decoding its pixels; call within `errors_named`.
+
+    Raises:
+        PhotoError: too many pixels, or HEIC without its reader installed.
+    """
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError:
+            raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif") from None
+        pillow_heif.register_heif_opener()
+    with _PILLOW_LIMIT, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = max(before or 0, limits.pixels)
+        try:
+            picture = Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
+            limits.check_size(path, *picture.size)
+            picture.getexif()  # parsed here once, where its warnings about damage stay quiet
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    return picture
+
+
+def written_format(picture: Image.Image) -> str:
+    """The format in which a picture of this kind is written back."""
+    return READ_AS.get(str(picture.format), str(picture.format))
+
+
+def open_upright(path: Path, limits: Limits = Limits()) -> tuple[Image.Image, int]:
+    """Read a picture file as a mask needs it: 8 bits per channel, upright.
+
+    Returns:
+        the picture, and the orientation that was applied, 1 to 8.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    data = read_bytes(path, limits)
+    with errors_named(path):
+        picture: Image.Image = identify(path, data, limits)
+        orientation = orientation_of(picture)
+        picture.load()
+        if picture.mode.startswith("I;16"):
+            picture = Image.fromarray(eight_bits(np.array(picture)))
+        elif picture.mode in ("I", "F"):
+            raise PhotoError(f"{shown(path)}: has more than 16 bits per channel, which is not supported")
+        elif picture.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+            picture = picture.convert("RGB")
+        return ImageOps.exif_transpose(picture) or picture, orientation
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """The EXIF orientation of the stored pixels, 1 where it is absent or senseless."""
+    found = picture.getexif().get(0x0112, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def frame_notes(path: Path, picture: Any) -> list[str]:
+    """What was left aside of a file with several pictures.
+
+    Raises:
+        PhotoError: a TIFF with several pages.
+    """
+    count = getattr(picture, "n_frames", 1)
+    if count == 1:
+        return []
+    if picture.format == "TIFF":
+        reduced = 0
+        for page in range(1, count):
+            picture.seek(page)
+            reduced += int(picture.tag_v2.get(254, 0)) & 1
+        picture.seek(0)
+        if reduced < count - 1:
+            raise PhotoError(f"{shown(path)}: has {count} pages, and only one can be filled; save the page on its own")
+        return ["reduced copies of the picture inside the file were left out"]
+    if picture.format in ("MPO", "HEIF"):
+        return [f"the file holds {count} pictures: the first is used, the others were left out"]
+    return [f"the file is animated: its first frame (of {count}) is used, the others were left out"]
+
+
+def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
+    """What a reader should know about how the file stores its pixels."""
+    notes = []
+    form = written_format(picture)
+    expected = FORMATS.get(path.suffix.lower())
+    if expected and expected != form:
+        notes.append(f"the name ends in {path.suffix}, the contents are {form}")
+    if picture.format == "TIFF" and len(np.atleast_1d(picture.tag_v2.get(338, ()))) > 1:
+        notes.append("it has several extra channels, of which at most one is kept")
+    bits = picture.info.get("bit_depth", 8)
+    box = data.find(b"av1C")
+    if form == "AVIF" and 0 <= box < len(data) - 7 and data[box + 6] & 0x40:
+        bits = 12 if data[box + 6] & 0x20 else 10
+    if isinstance(bits, int) and bits > 8:
+        notes.append(f"it has {bits} bits per channel, of which 8 can be read")
+    return notes
+
+
+def is_deep(picture: Any, data: bytes) -> bool:
+    """Whether a PNG or TIFF has 16 bits per channel."""
+    if picture.format == "PNG":
+        return data[24] == 16
+    return picture.format == "TIFF" and max(np.atleast_1d(picture.tag_v2.get(258, 1))) > 8
+
+
+def has_unstated_channel(picture: Any) -> bool:
+    """Whether a TIFF has a fourth channel of which it does not say that it is transparency."""
+    return picture.format == "TIFF" and picture.tag_v2.get(277) == 4 and picture.tag_v2.get(338) in (0, (0,))
+
+
+def unstated_channel(path: Path, picture: Any, data: bytes) -> NDArray[np.uint8]:
+    """The fourth channel of an 8-bit TIFF, which Pillow passes over; raises PhotoError."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint8 or values.shape != (*picture.size[::-1], 4):
+        raise PhotoError(f"{shown(path)}: has a fourth channel in a layout that is not supported")
+    return np.ascontiguousarray(values[..., 3])
+
+
+def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool]:
+    """Decode 16 bits per channel, which Pillow would cut to 8; call within `errors_named`.
+
+    Returns:
+        pixels uint16 (H, W, 3) RGB, alpha uint16 (H, W) or None, and whether the file is greyscale; not turned.
+
+    Raises:
+        PhotoError: floating point, signed, planar or other than 16 bits.
+    """
+    associated = False
+    if picture.format == "TIFF":
+        tags = picture.tag_v2
+        bits, kinds = np.atleast_1d(tags.get(258, 1)), np.atleast_1d(tags.get(339, 1))
+        if set(bits) != {16} or set(kinds) != {1} or tags.get(262) not in (1, 2):
+            raise PhotoError(f"{shown(path)}: is a TIFF of {max(bits)} bits in a layout that is not supported")
+        if tags.get(284, 1) != 1 and len(bits) > 1:
+            raise PhotoError(f"{shown(path)}: stores its 16-bit channels apart (planar), which is not supported")
+        associated = 1 in np.atleast_1d(tags.get(338, 0))
+    picture.load()  # finds damage that OpenCV passes over
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.shape[:2] != picture.size[::-1]:
+        raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
+    if values.ndim == 2:
+        return np.repeat(values[..., None], 3, axis=2), None, True
+    if values.shape[2] not in (3, 4):
+        raise PhotoError(f"{shown(path)}: has {values.shape[2]} channels of 16 bits, which is not supported")
+    pixels: Any = values[..., 2::-1]
+    alpha: Any = values[..., 3] if values.shape[2] == 4 else None
+    if associated and alpha is not None:
+        scale = 65535 / np.maximum(alpha, 1)[..., None]
+        pixels = np.minimum(np.rint(pixels * scale), 65535).astype(np.uint16)
+    return pixels, alpha, picture.format == "PNG" and data[25] in (png.GREY, png.GREY_ALPHA)

@@ -1,0 +1,139 @@
+"""EXIF as bytes: made to fit an upright, changed picture without moving anything.
+
+The block is patched in place rather than parsed and written anew, because makers' private data (MakerNote) hold offsets
+that a rewrite would break.
+"""
+
+import io
+import struct
+
+from PIL import Image
+
+ORIENTATION, EXIF_IFD = 0x0112, 0x8769
+SIZES = ((0x0100, 0x0101), (0xA002, 0xA003))  # width and height, in the main and in the EXIF directory
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_Entry = tuple[int, int, int, int]  # position of the 12 bytes, tag, type, count
+
+
+class _Block:
+    """A TIFF structure that can be patched; raises struct.error or ValueError where it is not one."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+        self.order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4], "")
+        if not self.order:
+            raise ValueError("no TIFF header")
+        self.blanked: list[tuple[int, int]] = []
+
+    def number(self, position: int, kind: str) -> int:
+        return int(struct.unpack_from(self.order + kind, self.data, position)[0])
+
+    def entries(self, start: int) -> tuple[list[_Entry], int]:
+        """The entries of a directory, and the position of the pointer to the next one."""
+        count = self.number(start, "H")
+        found = [
+            (p, self.number(p, "H"), self.number(p + 2, "H"), self.number(p + 4, "I"))
+            for p in range(start + 2, start + 2 + 12 * count, 12)
+        ]
+        return found, start + 2 + 12 * count
+
+    def values(self, entry: _Entry) -> list[int]:
+        """The numbers of a SHORT or LONG entry."""
+        position, _, kind, count = entry
+        code = {3: "H", 4: "I", 13: "I"}.get(kind)
+        if code is None or count > 65_536:
+            return []
+        size = _TYPE_BYTES[kind] * count
+        start = position + 8 if size <= 4 else self.number(position + 8, "I")
+        return [int(v) for v in struct.unpack_from(f"{self.order}{count}{code}", self.data, start)]
+
+    def blank(self, start: int, length: int) -> None:
+        end = min(start + length, len(self.data))
+        if 8 <= start < end:
+            self.data[start:end] = bytes(end - start)
+            self.blanked.append((start, end))
+
+    def without_blank_end(self) -> bytes:
+        length = len(self.data)
+        for start, end in sorted(self.blanked, reverse=True):
+            length = start if end == length else length
+        return bytes(self.data[:length])
+
+
+def clean_exif(exif: bytes, turned: bool) -> bytes | None:
+    """EXIF for a picture that is upright now and whose content has changed.
+
+    The orientation becomes 1, recorded sizes are exchanged where the sides were, the thumbnail is cut out and so is
+    every JPEG preview elsewhere in the block: they would still show what was removed.
+
+    Args:
+        exif: a TIFF structure, as EXIF stores it.
+        turned: width and height were exchanged.
+
+    Returns:
+        bytes, or None where the block is damaged.
+    """
+    try:
+        block = _Block(exif)
+        main = block.number(4, "I")
+        entries, next_pointer = block.entries(main)
+        for position, tag, kind, _ in entries:
+            if tag == ORIENTATION and kind in (3, 4):
+                struct.pack_into(block.order + {3: "H", 4: "I"}[kind], block.data, position + 8, 1)
+        if turned:
+            _swap_sizes(block, entries)
+        for entry in entries:
+            if entry[1] == EXIF_IFD and turned:
+                _swap_sizes(block, block.entries(block.values(entry)[0])[0])
+        thumbnail = block.number(next_pointer, "I")
+        if thumbnail:
+            struct.pack_into(block.order + "I", block.data, next_pointer, 0)
+            _blank_directory(block, thumbnail)
+        _blank_previews(block)
+    except (struct.error, ValueError, IndexError):
+        return None
+    return block.without_blank_end()
+
+
+def _swap_sizes(block: _Block, entries: list[_Entry]) -> None:
+    place = {tag: position for position, tag, _, _ in entries}
+    for width, height in SIZES:
+        if width in place and height in place:
+            a, b = place[width] + 2, place[height] + 2  # type, count and value change places
+            block.data[a : a + 10], block.data[b : b + 10] = block.data[b : b + 10], block.data[a : a + 10]
+
+
+def _blank_directory(block: _Block, start: int) -> None:
+    """Zero a directory and everything that it points to."""
+    try:
+        entries, end = block.entries(start)
+        found = {entry[1]: block.values(entry) for entry in entries}
+        for offsets, lengths in ((0x0201, 0x0202), (0x0111, 0x0117)):
+            for offset, length in zip(found.get(offsets, []), found.get(lengths, []), strict=False):
+                block.blank(offset, length)
+        for position, _, kind, count in entries:
+            size = _TYPE_BYTES.get(kind, 0) * count
+            if size > 4:
+                block.blank(block.number(position + 8, "I"), size)
+    except struct.error:
+        return  # it points outside the block, so there is nothing to show
+    block.blank(start, end + 4 - start)
+
+
+def _blank_previews(block: _Block) -> None:
+    start = block.data.find(b"\xff\xd8\xff", 8)
+    while start >= 0:
+        end = block.data.find(b"\xff\xd9", start)
+        end = len(block.data) if end < 0 else end + 2
+        if is_jpeg(bytes(block.data[start:end])):
+            block.blank(start, end - start)
+        start = block.data.find(b"\xff\xd8\xff", start + 1)
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Whether bytes begin with a JPEG header that Pillow understands."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            return picture.size[0] > 0
+    except Exception:  # whatever the header parser stumbles over, these bytes show no picture
+        return False

@@ -1,0 +1,216 @@
+"""Writing JPEG so that the kept pixels move as little as the format allows.
+
+Encoding a decoded JPEG again with its own quantisation tables would give the same file, were it not for three losses
+on the way: colours rounded to RGB, chroma smoothed by the decoder's interpolation and averaged again by the encoder,
+values cut at 0 and 255 and rounded. The first two are avoided here by working on the file's own planes: luma and chroma
+are taken from the decoder before they become RGB, the interpolation of chroma is undone, and the planes are handed to
+the encoder as they are. With `jpeglib` installed (extra `jpeg`) the third goes too: every block of coefficients that
+the fill does not touch is copied from the source.
+"""
+
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin
+
+from inpaint.photo import segments
+from inpaint.photo.metadata import Metadata
+from inpaint.photo.orientation import TURNS, swaps_sides, turn_blocks, turn_upright
+from inpaint.photo.picture import Photo
+
+QUALITY = 95  # of photos that were no JPEG before, with full chroma
+_STEPS, _STEP = 10, 4 / 3  # Richardson's iteration for eigenvalues between 1/2 and 1: each step leaves a third
+_FACTORS = {0: (1, 1), 1: (1, 2), 2: (2, 2)}  # Pillow's subsampling -> chroma's reduction down and across
+
+
+def encode_jpeg(photo: Photo, values: NDArray[np.uint8], mode: str) -> bytes:
+    """A JPEG file.
+
+    Args:
+        photo: its source's tables, subsampling and untouched parts are used again where it was a JPEG.
+        values: uint8 (H, W) or (H, W, channels) to write.
+        mode: `L`, `RGB` or `CMYK`.
+    """
+    source = photo.source
+    if source is None or source.format != "JPEG":
+        return _finish(_plain(values, mode, quality=QUALITY, subsampling=0), photo.metadata)
+    with Image.open(io.BytesIO(source.data), formats=("JPEG", "MPO")) as opened:
+        original: Any = opened
+        tables = _tables(original, source.orientation)
+        sampling = JpegImagePlugin.get_sampling(original)
+        upright_sampling = 0 if sampling == 1 and swaps_sides(source.orientation) else max(sampling, 0)
+        settings = {"qtables": tables, "subsampling": upright_sampling, "progressive": "progressive" in original.info}
+        stored_rgb = mode == "RGB" and _holds_rgb(original)
+        if mode != original.mode or mode == "CMYK" or stored_rgb:
+            if mode == "L":
+                settings["qtables"] = tables[:1]
+            if mode == "CMYK" or stored_rgb:
+                settings.update(subsampling=0, keep_rgb=stored_rgb)
+            return _finish(_plain(values, mode, **settings), photo.metadata)
+    changed = photo.changed()
+    if mode == "L":
+        planned = _plain(values, mode, qtables=tables[:1])
+    else:
+        planes = _planes(source.data, values, changed, source.orientation, sampling)
+        planned = _plain(planes, "YCbCr", **settings)
+    turned_whole = sampling == upright_sampling or mode == "L"
+    spliced = _splice(source.data, planned, changed, source.orientation) if turned_whole else None
+    return _finish(spliced or planned, photo.metadata)
+
+
+def _plain(values: NDArray[np.uint8], mode: str, **settings: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values, mode).save(file, "JPEG", optimize=True, **settings)
+    return file.getvalue()
+
+
+def _tables(picture: Any, orientation: int) -> list[list[int]]:
+    tables = [np.array(table).reshape(8, 8) for _, table in sorted(picture.quantization.items())]
+    return [(t.T if swaps_sides(orientation) else t).ravel().tolist() for t in tables]
+
+
+def _holds_rgb(picture: Any) -> bool:
+    ids = bytes(layer[0] for layer in picture.layer)
+    return len(ids) == 3 and (picture.info.get("adobe_transform") == 0 or ids == b"RGB")
+
+
+def _planes(
+    data: bytes, values: NDArray[np.uint8], changed: NDArray[np.bool_], orientation: int, sampling: int
+) -> NDArray[np.uint8]:
+    """Luma and chroma (H, W, 3) whose encoding reproduces the source where nothing changed."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as picture:
+        picture.draft("YCbCr", picture.size)
+        picture.load()
+        stored = np.array(picture if picture.mode == "YCbCr" else picture.convert("YCbCr"))
+    height, width = stored.shape[:2]
+    down, across = _FACTORS.get(sampling, (1, 1))
+    if down * across > 1:
+        for channel in (1, 2):
+            stored[..., channel] = _repeat(_chroma(stored[..., channel], down, across), down, across)[:height, :width]
+    planes = np.ascontiguousarray(turn_upright(stored, orientation))
+    filled = np.array(Image.fromarray(values).convert("YCbCr"))
+    planes[changed] = filled[changed]
+    return planes
+
+
+def _chroma(interpolated: NDArray[np.uint8], down: int, across: int) -> NDArray[np.uint8]:
+    """The chroma samples from which libjpeg interpolated a plane.
+
+    Averaging the interpolated samples in pairs weighs each sample 3/4 and its neighbours 1/8 (libjpeg's triangle filter
+    has 3/4 and 1/4); Richardson's iteration solves that for the samples, in each direction that was interpolated.
+    """
+    height, width = interpolated.shape
+    padded = np.pad(interpolated, ((0, -height % down), (0, -width % across)), mode="edge").astype(np.float32)
+    shape = (padded.shape[0] // down, down, padded.shape[1] // across, across)
+    averaged = padded.reshape(shape).mean(axis=(1, 3))
+    kernel = np.array([1 / 8, 3 / 4, 1 / 8], np.float32)
+    one = np.ones(1, np.float32)
+    for horizontal, vertical in (((kernel, one),) if across == 2 else ()) + (((one, kernel),) if down == 2 else ()):
+        samples = averaged.copy()
+        for _ in range(_STEPS):
+            seen = cv2.sepFilter2D(samples, -1, horizontal, vertical, borderType=cv2.BORDER_REPLICATE)
+            samples += _STEP * (averaged - seen)
+        averaged = samples
+    return np.clip(np.rint(averaged), 0, 255).astype(np.uint8)
+
+
+def _repeat(values: NDArray, down: int, across: int) -> NDArray:
+    return values.repeat(down, axis=0).repeat(across, axis=1)
+
+
+def _splice(data: bytes, planned: bytes, changed: NDArray[np.bool_], orientation: int) -> bytes | None:
+    """The planned file with the source's own coefficients in every block that the fill does not touch.
+
+    Returns:
+        a JPEG file, or None where `jpeglib` is missing or the two files are not laid out alike.
+    """
+    try:
+        import jpeglib
+    except ImportError:
+        return None
+    with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
+        paths = [str(Path(folder) / name) for name in ("source.jpg", "planned.jpg", "spliced.jpg")]
+        try:
+            for path, content in zip(paths, (data, planned), strict=False):
+                Path(path).write_bytes(content)
+            old, new = jpeglib.read_dct(paths[0]), jpeglib.read_dct(paths[1])
+            if not _alike(old, new, changed.shape, orientation):
+                return None
+            for name in ("Y", "Cb", "Cr"):
+                blocks = getattr(new, name)
+                if blocks is not None:
+                    kept = turn_blocks(getattr(old, name), orientation)
+                    touched = _touched(changed, new, blocks.shape[:2])
+                    setattr(new, name, np.where(touched[..., None, None], blocks, kept))
+            new.write_dct(paths[2])
+            return Path(paths[2]).read_bytes()
+        except (OSError, ValueError):  # a kind of JPEG that jpeglib does not know
+            return None
+
+
+def _block_pixels(jpeg: Any, blocks: tuple[int, int]) -> tuple[int, int]:
+    """Height and width in pixels of one block of a component."""
+    luma = jpeg.Y.shape
+    return 8 * -(-luma[0] // blocks[0]), 8 * -(-luma[1] // blocks[1])
+
+
+def _alike(old: Any, new: Any, shape: tuple[int, int], orientation: int) -> bool:
+    transpose, vertical, horizontal = TURNS[orientation]
+    for name in ("Y", "Cb", "Cr"):
+        a, b = getattr(old, name), getattr(new, name)
+        if (a is None) != (b is None):
+            return False
+        if a is not None and (a.shape[1::-1] if transpose else a.shape[:2]) != b.shape[:2]:
+            return False
+    if old.num_components != new.num_components or old.jpeg_color_space != new.jpeg_color_space:
+        return False
+    smallest = (new.Y if new.Cb is None else new.Cb).shape[:2]
+    down, across = _block_pixels(new, smallest)
+    if (vertical and shape[0] % down) or (horizontal and shape[1] % across):
+        return False  # the padding of the last blocks would come to lie inside the picture
+    tables = [np.asarray(j.qt)[np.asarray(j.quant_tbl_no)[: new.num_components]] for j in (old, new)]
+    return np.array_equal(tables[0].swapaxes(1, 2) if transpose else tables[0], tables[1])
+
+
+def _touched(changed: NDArray[np.bool_], jpeg: Any, blocks: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which blocks of a component hold a changed pixel: bool (rows, columns)."""
+    down, across = _block_pixels(jpeg, blocks)
+    height, width = changed.shape
+    rows, columns = -(-height // down), -(-width // across)
+    padded = np.pad(changed, ((0, rows * down - height), (0, columns * across - width)))
+    found = padded.reshape(rows, down, columns, across).any(axis=(1, 3))
+    return np.pad(found, ((0, blocks[0] - rows), (0, blocks[1] - columns)))
+
+
+def _finish(encoded: bytes, metadata: Metadata) -> bytes:
+    """The encoded file with everything that the photo says about itself."""
+    own, tables_at = segments.read_segments(encoded)
+    jfif = next((p for m, p in own if m == segments.APP0 and p.startswith(segments.JFIF_HEAD)), None)
+    parts = [b"\xff\xd8"]
+    if jfif:
+        across, down = (min(65_535, max(1, round(v))) for v in metadata.dpi or (1, 1))
+        density = bytes((1 if metadata.dpi else 0,)) + across.to_bytes(2, "big") + down.to_bytes(2, "big")
+        parts.append(segments.segment(segments.APP0, jfif[:7] + density + b"\0\0"))
+    if metadata.exif:
+        parts.append(segments.segment(segments.APP1, segments.EXIF_HEAD + metadata.exif))
+    if metadata.xmp:
+        parts.append(segments.segment(segments.APP1, segments.XMP_HEAD + metadata.xmp))
+    resources = segments.iptc_resource(metadata.iptc) if metadata.iptc else b""
+    if metadata.icc:
+        parts += segments.icc_segments(metadata.icc)
+    for marker, payload in metadata.extras:
+        if marker == segments.APP13:
+            resources = payload
+        elif isinstance(marker, int) and segments.APP0 <= marker <= 0xFE and isinstance(payload, bytes):
+            parts.append(segments.segment(marker, payload))
+    if metadata.comment and not any(marker == segments.COMMENT for marker, _ in metadata.extras):
+        parts.append(segments.segment(segments.COMMENT, metadata.comment[: segments.ROOM]))
+    if resources:
+        parts += segments.photoshop_segments(resources)
+    parts += [segments.segment(m, p) for m, p in own if m == segments.APP14]
+    return b"".join(parts) + encoded[tables_at:]

@@ -1,0 +1,102 @@
+"""A photo file to a `Photo`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inpaint.errors import PhotoError, shown
+from inpaint.photo.colour import to_rgb
+from inpaint.photo.decode import (
+    decode_deep,
+    errors_named,
+    frame_notes,
+    has_unstated_channel,
+    identify,
+    is_deep,
+    orientation_of,
+    stored_notes,
+    unstated_channel,
+    written_format,
+)
+from inpaint.photo.limits import Limits, read_bytes
+from inpaint.photo.metadata import read_metadata
+from inpaint.photo.orientation import swaps_sides, turn_upright
+from inpaint.photo.picture import Photo, Pixels, Source
+
+
+def load_photo(path: str | os.PathLike[str], limits: Limits = Limits()) -> Photo:
+    """Read a photo file.
+
+    Args:
+        path: PNG, JPEG, WebP, TIFF (one page), BMP, GIF, AVIF or HEIC; of an animation the first frame is taken.
+        limits: larger files are refused.
+
+    Returns:
+        the photo, upright, with 8 or 16 bits per channel as in the file.
+
+    Raises:
+        PhotoError: it cannot be read; the text names the file.
+    """
+    path = Path(path)
+    data = read_bytes(path, limits)
+    with errors_named(path):
+        return _load(path, data, limits)
+
+
+def _load(path: Path, data: bytes, limits: Limits) -> Photo:
+    picture: Any = identify(path, data, limits)
+    form = written_format(picture)
+    orientation = orientation_of(picture)
+    notes = stored_notes(path, picture, data) + frame_notes(path, picture)
+    pixels: Pixels
+    alpha: Pixels | None
+    native, mode, extra_channel = None, picture.mode, has_unstated_channel(picture)
+    if is_deep(picture, data):
+        pixels, alpha, greyscale = decode_deep(path, picture, data)
+    else:
+        picture.load()
+        mode, greyscale = picture.mode, picture.mode in ("1", "L", "LA")
+        pixels, alpha, native = _values(path, picture)
+        if extra_channel:
+            alpha = unstated_channel(path, picture, data)
+    metadata, left_out = read_metadata(picture, data, form, orientation, swaps_sides(orientation))
+    pixels = _upright(pixels, orientation)
+    alpha = None if alpha is None else _upright(alpha, orientation)
+    native = None if native is None else _upright(native, orientation)
+    times = os.stat(path)
+    source = Source(
+        form, pixels, orientation, data if form == "JPEG" else b"", len(data), is_lossless(form, data),
+        picture.info.get("compression") != "raw", native, mode if native is not None else "", extra_channel,
+        (times.st_atime_ns, times.st_mtime_ns),
+    )  # fmt: skip
+    return Photo(
+        pixels, alpha, greyscale, mode in ("P", "PA"), mode == "1", metadata, source,
+        tuple(f"{shown(path)}: {note}" for note in notes + left_out),
+    )  # fmt: skip
+
+
+def _upright(values: Pixels, orientation: int) -> Pixels:
+    return np.ascontiguousarray(turn_upright(values, orientation))
+
+
+def _values(path: Path, picture: Image.Image) -> tuple[NDArray, NDArray | None, NDArray | None]:
+    """Pixels, alpha and native values of a decoded picture with at most 8 bits per channel."""
+    if picture.mode in ("CMYK", "LAB"):
+        return to_rgb(picture, picture.info.get("icc_profile"), path), None, np.array(picture)
+    if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        raise PhotoError(f"{shown(path)}: is stored as {picture.mode}, which is not supported; convert it to RGB")
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        values = np.array(picture.convert("RGBA"))
+        return values[..., :3], values[..., 3], None
+    return np.array(picture.convert("RGB")), None, None
+
+
+def is_lossless(form: str, data: bytes) -> bool:
+    """Whether a file's coding keeps every pixel; of WebP files those with a VP8L picture do."""
+    if form == "WEBP":
+        return b"VP8L" in (data[12:16], data[data.find(b"VP8L") :][:4]) and b"VP8 " not in data[12:4096]
+    return form not in ("JPEG", "AVIF", "HEIF")

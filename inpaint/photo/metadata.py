@@ -1,0 +1,209 @@
+"""What a file says about its picture: read from any format, cleaned once, carried to any format that has room."""
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image, TiffTags
+
+from inpaint.photo import png, segments
+from inpaint.photo.exif import clean_exif
+from inpaint.photo.formats import Format
+from inpaint.photo.xmp import clean_xmp
+
+ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, EXIF_IFD, GPS_IFD = 34675, 700, 33723, 34377, 0x8769, 0x8825
+# Tags of a TIFF that describe how its pixels are stored: they are written anew.
+STRUCTURE_TAGS = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320}
+    | {322, 323, 324, 325, 330, 338, 339, 340, 341, 347, *range(512, 522), 530, 531, 532, 34665, 34853, 40965}
+)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Everything beside the pixels.
+
+    Args:
+        icc: colour profile.
+        exif: a TIFF structure, as EXIF stores it, without the `Exif` prefix of JPEG.
+        xmp: the packet.
+        iptc: IPTC-IIM records.
+        dpi: horizontal and vertical resolution.
+        comment: free text.
+        extras: what only the source's own format can carry: JPEG segments (marker, payload), PNG chunks (name, data) or
+            TIFF tags (number, (type, value)).
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    comment: bytes | None = None
+    extras: tuple[tuple[Any, Any], ...] = ()
+
+    def missing_from(self, form: Format, source: str) -> Iterator[str]:
+        """Names of what a file of another format cannot carry."""
+        rooms = {"icc": form.icc, "exif": form.exif, "xmp": form.xmp, "iptc": form.iptc, "dpi": form.dpi}
+        names = {"icc": "the colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "dpi": "the resolution"}
+        yield from (names[key] for key, room in rooms.items() if getattr(self, key) and not room)
+        if self.comment and form.name not in ("JPEG", "GIF", source):
+            yield "the comment"
+
+
+def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: int, swapped: bool) -> tuple[
+    Metadata, list[str]
+]:
+    """Read what a file says about its picture, and make it fit an upright, changed picture.
+
+    Args:
+        picture: opened, not yet turned.
+        data: the file.
+        source: the format's name.
+        orientation: of the stored pixels, 1 to 8; where it is not 1, EXIF and XMP are told that it is now.
+        swapped: turning upright exchanged width and height.
+
+    Returns:
+        the metadata, and sentences about what was left out.
+    """
+    notes: list[str] = []
+    info = picture.info
+    found = Metadata(
+        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_bytes(info.get("xmp")),
+        dpi=_dpi(info.get("dpi"), swapped) if _states_dpi(picture) else None, comment=_bytes(info.get("comment")),
+    )  # fmt: skip
+    if source == "JPEG":
+        found = _with_jpeg_segments(found, data, notes)
+    elif source == "PNG":
+        found = _with_png_chunks(found, data)
+    elif source == "TIFF":
+        found = _with_tiff_tags(found, picture, swapped)
+    if found.exif:
+        cleaned = clean_exif(found.exif, swapped)
+        if cleaned is None:
+            notes.append("the EXIF block is damaged and was left out")
+        found = replace(found, exif=cleaned)
+    if found.xmp:
+        found = replace(found, xmp=clean_xmp(found.xmp, swapped))
+    return found, notes
+
+
+def _bytes(value: Any) -> bytes | None:
+    if isinstance(value, tuple) and value:
+        value = value[0]
+    return value.encode() if isinstance(value, str) else value or None if isinstance(value, bytes) else None
+
+
+def _states_dpi(picture: Any) -> bool:
+    """Pillow reports a resolution of 1 for a TIFF that has none."""
+    return picture.format != "TIFF" or 282 in picture.tag_v2
+
+
+def _dpi(value: Any, swapped: bool) -> tuple[float, float] | None:
+    try:
+        across, down = (float(v) for v in value)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    if not (math.isfinite(across) and math.isfinite(down) and 1e-3 < across < 1e6 and 1e-3 < down < 1e6):
+        return None
+    return (down, across) if swapped else (across, down)
+
+
+def _exif(picture: Image.Image, source: str) -> bytes | None:
+    if source == "TIFF":
+        return exif_of_tiff(picture)
+    exif = _bytes(picture.info.get("exif"))
+    if exif is None and source == "PNG" and isinstance(old := picture.info.get("Raw profile type exif"), str):
+        exif = png.raw_profile(old)  # how programs stored EXIF before PNG had a chunk for it
+    return exif.removeprefix(segments.EXIF_HEAD) or None if exif else None
+
+
+def exif_of_tiff(picture: Image.Image) -> bytes | None:
+    """The EXIF of a TIFF file as a block of its own, for other formats."""
+    source, own = picture.getexif(), Image.Exif()
+    for tag, value in source.items():
+        if tag not in STRUCTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG}:
+            own[tag] = value
+    for ifd in (EXIF_IFD, GPS_IFD):
+        if values := source.get_ifd(ifd):
+            own.get_ifd(ifd).update(values)
+    try:
+        return own.tobytes().removeprefix(segments.EXIF_HEAD) if len(own) or own.get_ifd(EXIF_IFD) else None
+    except Exception:  # tags of a damaged file that cannot be written again
+        return None
+
+
+def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metadata:
+    extras: list[tuple[int, bytes]] = []
+    resources, more_xmp, credentials = b"", False, False
+    for marker, payload in segments.read_segments(data)[0]:
+        if marker == segments.APP13 and payload.startswith(segments.PHOTOSHOP_HEAD):
+            resources += payload.removeprefix(segments.PHOTOSHOP_HEAD)
+        elif marker == segments.APP1 and payload.startswith(segments.XMP_MORE_HEAD):
+            more_xmp |= b"Thumbnails" in payload
+            extras.append((marker, payload))
+        elif marker == segments.APP11:
+            credentials = True
+        elif marker == segments.COMMENT or (
+            segments.APP1 < marker <= 0xEF and marker != segments.APP14
+            and not payload.startswith((segments.ICC_HEAD, b"MPF\0"))
+        ):  # fmt: skip
+            extras.append((marker, payload))
+    if credentials:
+        notes.append("content credentials or a gain map (APP11) no longer fit the picture and were left out")
+    if more_xmp:
+        extras = [e for e in extras if not (e[0] == segments.APP1 and e[1].startswith(segments.XMP_MORE_HEAD))]
+        notes.append("extended XMP holds a thumbnail of the old picture and was left out")
+    iptc = next((d for n, d, _ in segments.read_resources(resources) if n == segments.IPTC_RESOURCE), None)
+    if resources:
+        extras.append((segments.APP13, segments.clean_resources(resources)))
+    return replace(found, iptc=iptc or None, extras=tuple(extras), comment=found.comment)
+
+
+def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
+    extras, profiles = [], {}
+    for name, content in png.read_chunks(data):
+        if name in png.PROFILE_TEXTS and content.startswith(png.PROFILE):
+            profiles.update(png.profile_of(name, content))
+        elif name in png.KEPT_CHUNKS and not content.startswith(png.XMP_KEYWORD):
+            extras.append((name, content))
+    records = profiles.get("iptc") or profiles.get("8bim")
+    inner = next((d for n, d, _ in segments.read_resources(records or b"") if n == segments.IPTC_RESOURCE), None)
+    return replace(found, iptc=inner or records, xmp=found.xmp or profiles.get("xmp"), extras=tuple(extras))
+
+
+def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
+    extras = []
+    tags = picture.tag_v2
+    for tag in tags:
+        if tag in STRUCTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG}:
+            continue
+        kind, value = tags.tagtype[tag], tags[tag]
+        if tag == PHOTOSHOP_TAG:
+            value = segments.clean_resources(_bytes(value) or b"")
+        if value not in (b"", "", ()):
+            extras.append((tag, (kind, value)))
+    exif = picture.getexif()
+    extras += [(ifd, (TiffTags.LONG, dict(values))) for ifd in (EXIF_IFD, GPS_IFD) if (values := exif.get_ifd(ifd))]
+    if swapped:
+        renamed = {282: 283, 283: 282}
+        extras = [(renamed.get(tag, tag), value) for tag, value in extras]
+    iptc = tags.get(IPTC_TAG)
+    if iptc is not None and tags.tagtype.get(IPTC_TAG) == TiffTags.LONG:  # some programs declare bytes as numbers
+        numbers = iptc if isinstance(iptc, tuple) else (iptc,)
+        code = "<" if tags.prefix == b"II" else ">"
+        iptc = struct.pack(f"{code}{len(numbers)}I", *numbers)
+    return replace(found, iptc=_bytes(iptc), extras=tuple(extras))
+
+
+def exif_to_tags(exif: bytes) -> list[tuple[int, Any]]:
+    """The tags of an EXIF block, for a TIFF's own directory; directories inside come as dictionaries."""
+    block = Image.Exif()
+    try:
+        block.load(segments.EXIF_HEAD + exif)
+        tags: list[tuple[int, Any]] = [(t, v) for t, v in block.items() if t not in STRUCTURE_TAGS]
+        return tags + [(ifd, dict(v)) for ifd in (EXIF_IFD, GPS_IFD) if (v := block.get_ifd(ifd))]
+    except Exception:  # the block is damaged somewhere that patching did not visit
+        return []

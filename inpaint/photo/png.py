@@ -1,0 +1,84 @@
+"""The chunks of PNG files, so that what Pillow and OpenCV drop comes back byte by byte."""
+
+import binascii
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PROFILE_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+# Chunks that stay true when the pixels change: how colours are meant, resolution, texts.
+KEPT_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"sTER", *PROFILE_TEXTS})
+PROFILE = b"Raw profile type "
+GREY, GREY_ALPHA = 0, 4  # colour types of the header
+_TEXT_ROOM = 1 << 24  # bytes that a compressed profile may grow to
+
+
+def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG file: name and content; stops where the file is cut off."""
+    position = len(SIGNATURE)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        if position + 12 + length > len(data):
+            return
+        yield data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
+        position += 12 + length
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """One chunk as bytes."""
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+def with_chunks(data: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A PNG file with chunks added after its header; those of the same name that the encoder wrote give way."""
+    added = list(chunks)
+    names = {name for name, _ in added} - PROFILE_TEXTS
+    parts = [SIGNATURE]
+    for name, content in read_chunks(data):
+        if name in names:
+            continue
+        parts.append(chunk(name, content))
+        if name == b"IHDR":
+            parts += [chunk(*one) for one in added]
+    return b"".join(parts)
+
+
+def raw_profile(text: str) -> bytes | None:
+    """The bytes of an ImageMagick profile text: a name, a length and hexadecimal digits, or None."""
+    try:
+        return binascii.unhexlify("".join(text.split()[2:]))
+    except (ValueError, binascii.Error):
+        return None
+
+
+def profile_of(name: bytes, content: bytes) -> dict[str, bytes]:
+    """The profile (such as `iptc`) in a text chunk that begins with `PROFILE`; empty where it is damaged."""
+    keyword, _, rest = content.partition(b"\0")
+    try:
+        if name == b"zTXt":
+            rest = zlib.decompressobj().decompress(rest[1:], _TEXT_ROOM)
+    except zlib.error:
+        return {}
+    profile = raw_profile(rest.decode("latin-1"))
+    return {keyword.removeprefix(PROFILE).decode("latin-1").lower(): profile} if profile else {}
+
+
+def iptc_chunk(iptc_resource: bytes) -> tuple[bytes, bytes]:
+    """IPTC records in ImageMagick's convention, the one that readers of PNG files know."""
+    digits = iptc_resource.hex()
+    lines = "\n".join(digits[i : i + 72] for i in range(0, len(digits), 72))
+    text = f"\niptc\n{len(iptc_resource):8d}\n{lines}\n".encode("latin-1")
+    return b"zTXt", PROFILE + b"iptc\0\0" + zlib.compress(text)
+
+
+def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
+    """An XMP packet, uncompressed as the specification asks."""
+    return b"iTXt", XMP_KEYWORD + b"\0\0\0\0" + xmp
+
+
+def icc_chunk(icc: bytes) -> tuple[bytes, bytes]:
+    """A colour profile."""
+    return b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)

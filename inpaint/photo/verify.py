@@ -1,0 +1,118 @@
+"""Proof that a written file keeps what was not to change: it is decoded and compared with the decoded source."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.errors import OutputError, PhotoError, shown
+from inpaint.photo.encode import shallow
+from inpaint.photo.limits import Limits
+from inpaint.photo.load import load_photo
+from inpaint.photo.picture import Photo, Pixels
+
+BAND = 512  # rows compared at once
+MEAN_ALLOWED = 8.0  # of 255: lossy coding moves kept pixels, but a mean residual beyond this is another picture
+ALPHA_ALLOWED = 24  # of 255: AVIF and HEIC compress alpha, too
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What comparing a written file with its source found outside the hole.
+
+    Args:
+        kept: pixels outside the hole.
+        changed: how many of them differ.
+        mean: mean absolute difference over all kept values, in levels.
+        worst: largest difference, in levels.
+        exact: none was allowed to differ.
+        depth: bits of the levels.
+    """
+
+    kept: int
+    changed: int
+    mean: float
+    worst: int
+    exact: bool
+    depth: int
+
+    @property
+    def sentence(self) -> str:
+        """The result for people."""
+        if self.exact or not self.changed:
+            return f"{self.changed:,} of {self.kept:,} kept pixels changed"
+        share = 100 * self.changed / self.kept
+        scale = f"{self.depth}-bit levels"
+        return (
+            f"{self.changed:,} of {self.kept:,} kept pixels ({share:.2g} %) moved by lossy coding, "
+            f"mean residual {self.mean:.3g}, worst {self.worst} {scale}"
+        )
+
+
+def verify_photo(path: Path, written: Path, source: Photo, hole: NDArray[np.bool_], exact: bool) -> Verification:
+    """Decode a written file and compare every pixel outside the hole with the decoded source.
+
+    Args:
+        path: the name for messages.
+        written: the file to decode.
+        source: the photo as it was read.
+        hole: bool (H, W), what was allowed to change.
+        exact: the format keeps every pixel.
+
+    Raises:
+        OutputError: it cannot be decoded, has another size, a kept pixel changed in an exact format, or moved too far
+            in a lossy one.
+    """
+    height, width = hole.shape
+    limits = Limits(max(Limits().pixels, height * width), max(Limits().file_bytes, written.stat().st_size))
+    try:
+        after = load_photo(written, limits)
+    except PhotoError as error:
+        reason = str(error).partition(": ")[2]
+        raise OutputError(f"{shown(path)}: was not kept, since the written file cannot be read ({reason})") from None
+    if after.pixels.shape != source.pixels.shape:
+        raise OutputError(f"{shown(path)}: was not kept, since the written file has another size")
+    before = source.pixels if after.depth == source.depth else shallow(source.pixels)
+    hidden = None
+    assert after.source is not None
+    if after.source.format == "GIF" and after.alpha is not None:
+        hidden = after.alpha == 0  # one colour stands for all transparent pixels of a GIF
+    found = compare(before, after.pixels, hole if hidden is None else hole | hidden, exact, int((~hole).sum()))
+    _check_alpha(path, source, after, exact)
+    if exact and found.changed:
+        raise OutputError(f"{shown(path)}: was not kept, since {found.sentence}")
+    if found.mean > MEAN_ALLOWED * (257 if found.depth == 16 else 1):
+        raise OutputError(f"{shown(path)}: was not kept, since the kept pixels moved too far ({found.sentence})")
+    return found
+
+
+def compare(before: Pixels, after: Pixels, hole: NDArray[np.bool_], exact: bool, kept: int) -> Verification:
+    """Differences outside the hole of two pictures of the same shape and dtype."""
+    changed, total, worst = 0, 0, 0
+    for top in range(0, len(hole), BAND):
+        rows = slice(top, top + BAND)
+        difference = cv2.absdiff(np.ascontiguousarray(before[rows]), np.ascontiguousarray(after[rows]))
+        difference[hole[rows]] = 0
+        if difference.any():
+            changed += int(np.count_nonzero(difference.any(axis=2)))
+            total += int(difference.sum(dtype=np.int64))
+            worst = max(worst, int(difference.max()))
+    return Verification(kept, changed, total / (3 * max(kept, 1)), worst, exact, before.dtype.itemsize * 8)
+
+
+def _check_alpha(path: Path, source: Photo, after: Photo, exact: bool) -> None:
+    """Alpha may not change anywhere, the hole included; where the format has none it is not compared."""
+    assert after.source is not None
+    form = after.source.format
+    unstated = source.source is not None and source.source.extra_channel and form != "TIFF"
+    if source.alpha is None or form in ("JPEG", "BMP") or unstated:
+        return
+    before = source.alpha if after.depth == source.depth else shallow(source.alpha)
+    if form == "GIF":
+        before = np.where(before < 128, 0, 255).astype(before.dtype)
+    alpha = np.full_like(before, np.iinfo(before.dtype).max) if after.alpha is None else after.alpha
+    worst = int(cv2.absdiff(before, np.ascontiguousarray(alpha)).max())
+    if worst > (0 if exact or form == "WEBP" else ALPHA_ALLOWED):
+        raise OutputError(f"{shown(path)}: was not kept, since its transparency changed by up to {worst} levels")

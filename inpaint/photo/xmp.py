@@ -1,0 +1,64 @@
+"""XMP packets, edited as text so that everything else in them stays byte by byte."""
+
+import re
+
+# http://cv.iptc.org/newscodes/digitalsourcetype
+TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+TRAINED = TERMS + "compositeWithTrainedAlgorithmicMedia"
+SYNTHETIC = TERMS + "compositeSynthetic"  # composite with generated parts, no trained network involved
+_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_EMPTY = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>\n<?xpacket end="w"?>'
+)
+_SIZES = ((b"exif:PixelXDimension", b"exif:PixelYDimension"), (b"tiff:ImageWidth", b"tiff:ImageLength"))
+
+
+def clean_xmp(xmp: bytes, turned: bool) -> bytes:
+    """XMP for a picture that is upright now and whose content has changed.
+
+    The orientation becomes 1, recorded sizes are exchanged where the sides were, and thumbnails are dropped.
+
+    Args:
+        xmp: the packet.
+        turned: width and height were exchanged.
+    """
+    xmp = re.sub(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""", rb"\g<1>1", xmp)
+    for name in (b"xmp:Thumbnails", b"xap:Thumbnails"):
+        xmp = re.sub(rb"<" + name + rb"\b.*?</" + name + rb"\s*>", b"", xmp, flags=re.DOTALL)
+    if turned:
+        for first, second in _SIZES:
+            parts = [re.search(re.escape(n) + rb"""\s*(?:=\s*["']|>)\s*(\d+)""", xmp) for n in (first, second)]
+            if parts[0] and parts[1]:
+                spans = sorted((m.span(1), other.group(1)) for m, other in ((parts[0], parts[1]), (parts[1], parts[0])))
+                for (start, end), value in reversed(spans):
+                    xmp = xmp[:start] + value + xmp[end:]
+    return xmp
+
+
+def source_type(xmp: bytes | None) -> str | None:
+    """The IPTC digital source type that a packet states, or None."""
+    found = re.search(rb"""DigitalSourceType\s*(?:=\s*["']|>)\s*([^"'<\s]+)""", xmp or b"")
+    return found.group(1).decode("ascii", "replace") if found else None
+
+
+def mark_xmp(xmp: bytes | None, term: str) -> bytes:
+    """State the IPTC digital source type, replacing an earlier statement.
+
+    Args:
+        xmp: the packet, or None for a new one.
+        term: address of the term, such as `TRAINED`.
+
+    Returns:
+        the packet; a new one where the old is not RDF that can be extended.
+    """
+    packet = xmp if xmp and b"</rdf:RDF>" in xmp else _EMPTY
+    packet = re.sub(rb"""\s+[\w.-]+:DigitalSourceType\s*=\s*("[^"]*"|'[^']*')""", b"", packet)
+    packet = re.sub(rb"<([\w.-]+:DigitalSourceType)\b[^>]*?(/>|>.*?</\1\s*>)", b"", packet, flags=re.DOTALL)
+    about = re.search(rb"""rdf:about\s*=\s*("[^"]*"|'[^']*')""", packet)
+    statement = (
+        b"<rdf:Description rdf:about=" + (about.group(1) if about else b'""')
+        + f' xmlns:Iptc4xmpExt="{_EXTENSION}" Iptc4xmpExt:DigitalSourceType="{term}"/>'.encode()
+    )  # fmt: skip
+    head, end, tail = packet.rpartition(b"</rdf:RDF>")
+    return head + statement + end + tail
