@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, NothingToDo, OptionError, PhotoError
 from inpaint.masking.random import KINDS
-from inpaint.photo.files import FORMATS, load_photo, open_upright
+from inpaint.photo.decode import open_upright
+from inpaint.photo.files import FORMATS, load_photo
 from inpaint.photo.masks import check_mask, picture_to_mask, resize_mask
 
 Photo = NDArray[np.uint8]
@@ -115,7 +116,7 @@ def open_given_mask(folder: Path, name: Path, stored: tuple[int, int], longest: 
     if path is None:
         raise MaskError(f"{folder / name.with_suffix('')}: no mask of this name")
     try:
-        mask = picture_to_mask(open_upright(path))
+        mask = picture_to_mask(open_upright(path)[0])
     except PhotoError as error:
         raise MaskError(str(error)) from None
     if mask.shape != stored:
