@@ -24,6 +24,7 @@ from inpaint.training.batches import DeviceBatches, HostBatches
 from inpaint.training.config import PRESETS, TrainingConfig
 from inpaint.training.data import PhotoCache
 from inpaint.training.export import export
+from inpaint.training.run import build_generator
 from inpaint.training.trainer import Trainer
 from inpaint.training.validation import Validation, held_out
 from tests.conftest import scene
@@ -386,3 +387,22 @@ def test_accelerate_gradients_of_two_processes_are_those_of_a_double_batch(tmp_p
     assert two["processes"] == 2 and one["processes"] == 1
     for a, b in zip(one["gradients"], two["gradients"], strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name not in ("dilated-large", "smoke")])
+def test_presets_train_their_networks(photos, tmp_path, preset):
+    """One step of every preset at a small size changes every trained tensor of the generator."""
+    config = replace(
+        PRESETS[preset], size=64, batch=2, perceptual=0, critic_steps=1, generator_phase=0, discriminator_phase=0,
+        warmup_steps=0, adversarial_from=0, learning_rate=1e-2,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    generator = build_generator(config, None).train()
+    batches = HostBatches(photos, config, range(18), generator.takes_guide)
+    adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](64))
+    run = Trainer(generator, adversary, None, batches, tmp_path, config)
+    before = {k: v.clone() for k, v in generator.named_parameters()}
+    values = run.train_step()
+    assert all(torch.isfinite(v) for v in values.values()) and "adversarial" in values
+    unchanged = [k for k, v in generator.named_parameters() if torch.equal(v, before[k])]
+    assert not unchanged
