@@ -3,7 +3,9 @@
 Why dilation: a hole can be filled only by a network that sees beyond it. Stacked 3x3 convolutions widen the view by
 two pixels each; pooling widens it faster but throws position away. A 3x3 kernel whose taps stand d pixels apart
 widens it by 2d at the same cost and at full resolution, so dilations 1, 2, 4, 8, 16 widen it exponentially
-(Yu & Koltun 2016, eq. 4). Two such rounds at a quarter of the size see about 500 px.
+(Yu & Koltun 2016, eq. 4). Two such rounds at a quarter of the size see about 500 px. The second round falls again: what
+a layer of dilation 16 leaves is a lattice whose points do not know of each other, and the smaller dilations after it
+join them (Yu, Koltun & Funkhouser 2017, Dilated Residual Networks, section 4).
 
 Follows: the bottleneck between a strided encoder and a decoder of Iizuka 2017 (Table 1), the gated convolutions of
 Yu 2019 (eq. 2) where the mask enters, the coarse-to-fine idea of Yu 2018 (one set of weights for every octave).
@@ -36,7 +38,7 @@ class DilatedConfig:
 
     channels: int = 96
     shallow: int = 32
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1, 2, 4, 8, 16)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 16, 8, 4, 2, 1)
     bottleneck: str = "residual"
 
     def __post_init__(self) -> None:

@@ -71,10 +71,10 @@ class TrainingConfig:
     hole_mse: float = 0.0
     discounted_l1: float = 0.0
     coarse_l1: float = 0.0
-    perceptual: float = 6.0
+    perceptual: float = 5.0
     total_variation: float = 0.0
-    adversarial: float = 0.1
-    matching: float = 3.0
+    adversarial: float = 0.3
+    matching: float = 20.0
     r1: float = 0.0
     gradient_penalty: float = 0.0
     precision: str = "bf16"
