@@ -40,7 +40,7 @@ class Inpainter:
         """Load a network.
 
         Args:
-            model: a name from the registry.
+            model: a name from the registry, or a file that is a network by itself (.pt, .pth, .onnx, .safetensors).
             weights: a weights file, ours or a published checkpoint; None means the shipped one.
             device: `auto`, `cpu`, `cuda` or `mps`.
 

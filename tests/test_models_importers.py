@@ -135,7 +135,7 @@ def test_hole_value_belongs_to_glcic(tmp_path):
     photo, mask = torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
     with torch.no_grad():
         assert torch.equal(network(photo, mask), again(photo, mask))
-    with pytest.raises(OptionError, match="its header holds its hole_value already"):
+    with pytest.raises(OptionError, match="holds what it puts into the hole already"):
         load_network("glcic", tmp_path / "own.safetensors", hole_value=0.5)
     with pytest.raises(OptionError, match=r"three numbers in \[0, 1\], got \(7, 7, 7\)"):
         load_network("glcic", tmp_path / "net.pth", hole_value=7)
@@ -165,7 +165,7 @@ def test_bad_checkpoints_are_refused_in_one_sentence(tmp_path):
     refused("is a checkpoint of no known network, it holds no named tensors", torch.zeros(3))
     with pytest.raises(WeightsError, match=r"none\.pth: file not found"):
         load_network("glcic", tmp_path / "none.pth")
-    with pytest.raises(WeightsError, match=r"cannot be read|is not a whole checkpoint"):
+    with pytest.raises(WeightsError, match="file not found"):
         load_network("glcic", tmp_path)
     with pytest.raises(OptionError, match="got 'zebra'"):
         load_network("zebra", file)

@@ -17,7 +17,8 @@ class SizeRule:
 
     def fit(self, length: int) -> int:
         """Smallest accepted length that is not below `length` (pixels)."""
-        return -(-max(length, self.minimum) // self.multiple_of) * self.multiple_of
+        length = torch.sym_max(length, self.minimum)  # as max, and for the symbolic lengths of an export too
+        return (length + self.multiple_of - 1) // self.multiple_of * self.multiple_of
 
 
 class InpaintingNetwork(nn.Module):
@@ -100,8 +101,11 @@ def pad_to_rule(x: Tensor, rule: SizeRule) -> Tensor:
         float (B, C, H', W') with H' >= H and W' >= W; cut back with `[..., :H, :W]`.
     """
     height, width = x.shape[-2:]
-    extra = (0, rule.fit(width) - width, 0, rule.fit(height) - height)
-    return F.pad(x, extra, mode="replicate") if any(extra) else x
+    if isinstance(height, int) and isinstance(width, int) and (rule.fit(height), rule.fit(width)) == (height, width):
+        return x
+    rows = torch.arange(rule.fit(height), device=x.device).clamp(max=height - 1)
+    columns = torch.arange(rule.fit(width), device=x.device).clamp(max=width - 1)
+    return x[:, :, rows][..., columns]
 
 
 class GatedConv(nn.Module):

@@ -1,4 +1,4 @@
-"""One door for weights of every kind: ours, and published checkpoints."""
+"""One door for networks with weights: ours, published checkpoints, and programs (TorchScript, ONNX)."""
 
 import os
 from pathlib import Path
@@ -8,21 +8,53 @@ from safetensors import SafetensorError, safe_open
 from inpaint.errors import OptionError, WeightsError
 from inpaint.models.importers import HoleValue, load_checkpoint
 from inpaint.models.layers import InpaintingNetwork
-from inpaint.models.registry import find_spec
+from inpaint.models.registry import NETWORKS
+from inpaint.models.runtime import OnnxNetwork, TorchScriptNetwork, is_torchscript
 from inpaint.models.weights import default_weights, load_weights
+
+ENDINGS = (".pt", ".pth", ".onnx", ".safetensors")
 
 
 def load_any(
-    name: str, weights: str | os.PathLike[str] | None = None, hole_value: HoleValue | None = None
+    name: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None, hole_value: HoleValue | None = None
 ) -> InpaintingNetwork:
     """See `inpaint.models.load_network`."""
-    find_spec(name)
-    path = default_weights(name) if weights is None else Path(weights)
-    if not says_what_it_is(path):
+    if name in NETWORKS:
+        path = default_weights(str(name)) if weights is None else Path(weights)
+        return load_file(path, str(name), hole_value)
+    path = Path(name)
+    if path.suffix.lower() not in ENDINGS:
+        known = f"{', '.join(NETWORKS)}, or a file ending in {', '.join(ENDINGS)}"
+        raise OptionError(f"model must be one of {known}, got {str(name)!r}")
+    if weights is not None:
+        raise OptionError(f"{path}: as a model it holds its own weights, so {weights} cannot be given too")
+    return load_file(path, None, hole_value)
+
+
+def load_file(path: Path, name: str | None, hole_value: HoleValue | None = None) -> InpaintingNetwork:
+    """The network in a file, which says or shows what it is.
+
+    Args:
+        path: weights of ours, a published checkpoint, a TorchScript or an ONNX file.
+        name: the architecture that is expected, or None for any.
+        hole_value: see `load_network`.
+
+    Raises:
+        OptionError: a `hole_value` that does not apply.
+        WeightsError: it cannot be used; the text says why.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: file not found")
+    program = OnnxNetwork if path.suffix.lower() == ".onnx" else TorchScriptNetwork if is_torchscript(path) else None
+    if program is None and not says_what_it_is(path):
         return load_checkpoint(path, name, hole_value)[0]
     if hole_value is not None:
-        raise OptionError(f"{path}: its header holds its hole_value already, so none can be given")
-    return load_weights(path, name)[0]
+        raise OptionError(f"{path}: holds what it puts into the hole already, so no hole_value can be given")
+    if program is None:
+        return load_weights(path, name)[0]
+    if name is not None:
+        raise WeightsError(f"{path}: is a program and not weights of {name}; give it as the model itself")
+    return program(path)
 
 
 def says_what_it_is(path: Path) -> bool:
@@ -35,6 +67,6 @@ def says_what_it_is(path: Path) -> bool:
         with safe_open(path, framework="pt") as file:
             return "architecture" in (file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        if path.suffix == ".safetensors" and path.is_file():
+        if path.suffix == ".safetensors":
             raise WeightsError(f"{path}: is not a whole safetensors file ({error})") from None
         return False

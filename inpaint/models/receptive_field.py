@@ -77,10 +77,15 @@ def theoretical_field(network: InpaintingNetwork) -> Field:
     return _field_of(type(network), network.config)  # type: ignore[arg-type]
 
 
+def fresh_on_meta(network: Callable[[Any], InpaintingNetwork], config: Any) -> InpaintingNetwork:
+    """A network of shapes without numbers, to count with: no weights are made, nothing is computed."""
+    with torch.device("meta"):
+        return network(config).eval()
+
+
 @lru_cache
 def _field_of(network: Callable[[Any], InpaintingNetwork], config: Any) -> Field:
-    with torch.device("meta"):  # shapes without numbers: no weights are made, nothing is computed
-        fresh = network(config)
+    fresh = fresh_on_meta(network, config)
     side = fresh.size_rule.fit(64)
     return walk(fresh, torch.empty(1, 3, side, side, device="meta"), torch.empty(1, 1, side, side, device="meta"))
 
