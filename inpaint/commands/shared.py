@@ -3,9 +3,7 @@
 import argparse
 from importlib.util import find_spec
 
-from inpaint.errors import InpaintError
-
-from inpaint.errors import OptionError
+from inpaint.errors import InpaintError, OptionError
 
 
 def check_installed(extra: str, *modules: str) -> None:
