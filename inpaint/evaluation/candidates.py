@@ -204,5 +204,5 @@ def results_candidates(results: list[str], taken: list[str]) -> list[Candidate]:
             facts = {"outside_changed": float((outside > 0).mean()), "outside_mean": float(outside.mean() / 255)}
             return Fill(paste(given.astype(np.float32), case.truth, case.mask), {"used": name, **facts})
 
-        candidates.append(Candidate(name, {"results": folder}, fill, timed=False))
+        candidates.append(Candidate(name, {"results": Path(folder).name}, fill, timed=False))
     return candidates

@@ -207,7 +207,7 @@ class Evaluation:
         folder = self.settings.output
         identity = _identity(candidate, case, self.perceptual is not None)
         preview = preview_path(folder, case.name.as_posix(), case.kind, candidate.label)
-        if identity in self.earlier and preview.is_file() and not self.settings.keep:
+        if candidate.timed and identity in self.earlier and preview.is_file() and not self.settings.keep:
             self.records.append(self.earlier[identity])
             return
         try:

@@ -9,8 +9,8 @@ from inpaint.evaluation.evaluate import HOLE, TRUTH, preview_path
 from inpaint.evaluation.grids import ShownCase, focus_of, primary_metric, shown_cases
 from inpaint.evaluation.metrics import METRICS
 from inpaint.evaluation.plots import plot_against_area, plot_against_time
-from inpaint.evaluation.summary import ALL, LEVEL, verdict
-from inpaint.evaluation.text import interval
+from inpaint.evaluation.summary import LEVEL, verdict
+from inpaint.evaluation.text import interval, shown_kinds
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; margin: 2rem auto; max-width: 1500px;
@@ -57,8 +57,7 @@ def _columns(results: dict[str, Any], bins: bool) -> list[tuple[str, list[dict[s
     if bins:
         groups = [(f"{n * 10}-{n * 10 + 10} %", [r for r in summary if r["bin"] == n]) for n in range(10)]
     else:
-        kinds = [*results["settings"]["kinds"], ALL]
-        groups = [(k, [r for r in summary if r["kind"] == k and r["bin"] is None]) for k in kinds]
+        groups = [(k, [r for r in summary if r["kind"] == k and r["bin"] is None]) for k in shown_kinds(results)]
     return [(title, rows) for title, rows in groups if rows]
 
 

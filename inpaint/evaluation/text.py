@@ -3,6 +3,7 @@
 from typing import Any
 
 from inpaint.evaluation.metrics import METRICS
+from inpaint.evaluation.summary import ALL
 
 
 def columns(rows: list[list[str]]) -> str:
@@ -23,12 +24,18 @@ def interval(value: dict[str, Any], digits: int, sign: str = "") -> str:
     return f"{mean} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
 
 
+def shown_kinds(results: dict[str, Any]) -> list[str]:
+    """Mask kinds as columns or rows of tables: all of them together only where there are several."""
+    kinds: list[str] = results["settings"]["kinds"]
+    return [*kinds, ALL] if len(kinds) > 1 else kinds
+
+
 def summary_text(results: dict[str, Any]) -> str:
     """Means and 95 % intervals per mask kind and candidate."""
     metrics = results["metrics"]
     rows = [["masks", "engine", "cases", *(METRICS[m].title for m in metrics)]]
     for row in results["summary"]:
-        if row["bin"] is None:
+        if row["bin"] is None and row["kind"] in shown_kinds(results):
             cells = [interval(row[m], METRICS[m].digits) if m in row else "-" for m in metrics]
             rows.append([row["kind"], row["engine"], str(row["cases"]), *cells])
     return columns(rows)
