@@ -147,7 +147,8 @@ def cmyk_profile():
     ramp = bytes(range(256))
 
     def table(inputs, outputs, values):
-        return b"mft1" + bytes(4) + bytes((inputs, outputs, grid, 0)) + identity + ramp * inputs + values + ramp * outputs
+        head = b"mft1" + bytes(4) + bytes((inputs, outputs, grid, 0)) + identity
+        return head + ramp * inputs + values + ramp * outputs
 
     text = b"text" + bytes(4) + b"no rights reserved\0"
     description = b"desc" + bytes(4) + struct.pack(">I", 5) + b"inks\0" + bytes(78)

@@ -215,4 +215,5 @@ def test_output_over_the_photo_itself(photo_files):
     before = np.array(Image.open(photo_files / "photo.png"))
     assert run(photo_files, "--engine", "telea", "--overwrite", out="photo.png") == 0
     after = np.array(Image.open(photo_files / "photo.png"))
-    assert np.array_equal(before[~hole_of(photo_files)], after[~hole_of(photo_files)]) and not np.array_equal(before, after)
+    hole = hole_of(photo_files)
+    assert np.array_equal(before[~hole], after[~hole]) and not np.array_equal(before, after)

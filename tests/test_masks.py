@@ -95,7 +95,8 @@ def test_doubt_is_an_error_that_an_option_settles(tmp_path, picture, words):
 
 
 def test_what_is_asked_for_is_taken():
-    assert np.array_equal(picture_to_mask(WHITE, "black"), ~HOLE) and np.array_equal(picture_to_mask(BLACK, "white"), ~HOLE)
+    assert np.array_equal(picture_to_mask(WHITE, "black"), ~HOLE)
+    assert np.array_equal(picture_to_mask(BLACK, "white"), ~HOLE)
     assert np.array_equal(picture_to_mask(painted((255, 0, 0), 0), "white"), HOLE)
     assert np.array_equal(picture_to_mask(painted((255, 255, 0), 255), "black"), HOLE)
     assert np.array_equal(picture_to_mask(layer(), "alpha"), HOLE)

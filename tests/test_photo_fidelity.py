@@ -3,7 +3,6 @@
 `INPAINT_WRITE_DOCS=1 python -m pytest tests/test_photo_fidelity.py` writes the table; otherwise it is compared.
 """
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -145,7 +144,10 @@ def cases():
     """(format, feature, bytes, what to look at)."""
     rgba = Image.fromarray(np.dstack([scene(s.HEIGHT, s.WIDTH), s.alpha_plane()]))
     grey, grey_alpha = rgb().convert("L"), rgba.convert("LA")
-    lab = ImageCms.profileToProfile(rgb(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB")
+    srgb, lab_space = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    lab = ImageCms.profileToProfile(rgb(), srgb, lab_space, outputMode="LAB")
+    see_through, corner = bytes([0, 90] + [255] * 38), tuple(scene(s.HEIGHT, s.WIDTH)[0, 0].tolist())
+    four = np.dstack([scene(s.HEIGHT, s.WIDTH), s.alpha_plane()])
     inks, profile_of_inks = s.cmyk(), s.cmyk_profile()
     records = png.iptc_chunk(iptc_resource(s.IPTC))
     e = s.encoded
@@ -153,11 +155,11 @@ def cases():
         ("PNG", "RGB, 8 bits", e(rgb(), "PNG"), pixels), ("PNG", "RGB with alpha", e(rgba, "PNG"), pixels),
         ("PNG", "greyscale", e(grey, "PNG"), pixels), ("PNG", "greyscale with alpha", e(grey_alpha, "PNG"), pixels),
         ("PNG", "palette", e(s.indexed(), "PNG"), pixels),
-        ("PNG", "palette with transparency", e(s.indexed(True), "PNG", transparency=bytes([0, 90] + [255] * 38)), pixels),
+        ("PNG", "palette with transparency", e(s.indexed(True), "PNG", transparency=see_through), pixels),
         ("PNG", "1 bit, hole filled in black and white", e(s.bilevel(), "PNG"), pixels),
         ("PNG", "RGB, 16 bits", s.deep_png(3), pixels), ("PNG", "RGB with alpha, 16 bits", s.deep_png(4), pixels),
         ("PNG", "greyscale, 16 bits", s.deep_png(1), pixels),
-        ("PNG", "colour key (tRNS)", e(rgb(), "PNG", transparency=tuple(scene(s.HEIGHT, s.WIDTH)[0, 0].tolist())), pixels),
+        ("PNG", "colour key (tRNS)", e(rgb(), "PNG", transparency=corner), pixels),
         ("PNG", "colour profile", e(rgb(), "PNG", icc_profile=s.ICC), profile),
         ("PNG", "gamma and primaries", with_png((b"gAMA", b"\0\0\xb1\x8f"), (b"cHRM", bytes(32))), has(b"cHRM")),
         ("PNG", "HDR signalling (cICP)", with_png((b"cICP", b"\x09\x10\x00\x01")), has(b"cICP")),
@@ -169,8 +171,9 @@ def cases():
         ("PNG", "text", with_png((b"tEXt", b"Author\0somebody")), has(b"somebody")),
         ("PNG", "animation (APNG)", s.frames("PNG"), animated),
     )
-    for quality, sampling, name in ((75, 2, "4:2:0"), (90, 2, "4:2:0"), (95, 2, "4:2:0"), (90, 1, "4:2:2"), (90, 0, "4:4:4"),
-                                    (100, 0, "4:4:4")):  # fmt: skip
+    names = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+    for quality, sampling in ((75, 2), (90, 2), (95, 2), (90, 1), (90, 0), (100, 0)):
+        name = names[sampling]
         yield "JPEG", f"quality {quality}, {name}", jpeg(quality=quality, subsampling=sampling), pixels
     yield from (
         ("JPEG", "size at quality 90", jpeg(), size), ("JPEG", "progressive", jpeg(progressive=True), pixels),
@@ -180,12 +183,15 @@ def cases():
         ("JPEG", "CMYK without a profile", e(inks, "JPEG", quality=90), pixels),
         ("JPEG", "colour profile", jpeg(icc_profile=s.ICC * 30), profile),
         ("JPEG", "EXIF with MakerNote", jpeg(**about()), inside_exif),
-        ("JPEG", "EXIF orientation 6", jpeg(**about(6)), upright), ("JPEG", "EXIF orientation 3", jpeg(**about(3)), upright),
+        ("JPEG", "EXIF orientation 6", jpeg(**about(6)), upright),
+        ("JPEG", "EXIF orientation 3", jpeg(**about(3)), upright),
         ("JPEG", "EXIF thumbnail", jpeg(**about(1, s.THUMBNAIL)), no_thumbnail),
         ("JPEG", "Photoshop thumbnail", s.with_jpeg_segments(jpeg(), (0xED, s.photoshop(s.THUMBNAIL))), no_thumbnail),
-        ("JPEG", "XMP", jpeg(xmp=s.xmp_packet()), xmp), ("JPEG", "XMP orientation", jpeg(xmp=s.xmp_packet(6)), xmp_upright),
+        ("JPEG", "XMP", jpeg(xmp=s.xmp_packet()), xmp),
+        ("JPEG", "XMP orientation", jpeg(xmp=s.xmp_packet(6)), xmp_upright),
         ("JPEG", "IPTC", s.with_jpeg_segments(jpeg(), (0xED, s.photoshop())), title),
-        ("JPEG", "resolution", jpeg(dpi=(300, 200)), resolution), ("JPEG", "comment", jpeg(comment="remark"), has(b"remark")),
+        ("JPEG", "resolution", jpeg(dpi=(300, 200)), resolution),
+        ("JPEG", "comment", jpeg(comment="remark"), has(b"remark")),
         ("JPEG", "other segments (APP4)", s.with_jpeg_segments(jpeg(), (0xE4, b"private data")), has(b"private data")),
         ("JPEG", "several pictures (MPO)", s.frames("MPO", quality=90), animated),
         ("WebP", "lossless", e(rgb(), "WEBP", lossless=True), pixels),
@@ -206,10 +212,11 @@ def cases():
         ("TIFF", "RGB with alpha", e(rgba, "TIFF"), pixels), ("TIFF", "RGB, 16 bits", s.tiff(s.deep()), pixels),
         ("TIFF", "RGB with alpha, 16 bits", s.tiff(np.dstack([s.deep(), s.alpha_plane(np.uint16)]), extra=2), pixels),
         ("TIFF", "greyscale, 16 bits", s.tiff(s.deep()[..., 0], "grey"), pixels),
-        ("TIFF", "fourth channel, not transparency", s.tiff(np.dstack([scene(48, 64), s.alpha_plane()]), extra=0), pixels),
+        ("TIFF", "fourth channel, not transparency", s.tiff(four, extra=0), pixels),
         ("TIFF", "CMYK with a profile", e(inks, "TIFF", icc_profile=profile_of_inks), pixels),
         ("TIFF", "Lab", s.tiff(np.array(lab), "lab"), pixels), ("TIFF", "colour profile", s.tagged_tiff(), profile),
-        ("TIFF", "camera's tags and EXIF", s.tagged_tiff(), camera_tags), ("TIFF", "orientation 6", s.tagged_tiff(6), upright),
+        ("TIFF", "camera's tags and EXIF", s.tagged_tiff(), camera_tags),
+        ("TIFF", "orientation 6", s.tagged_tiff(6), upright),
         ("TIFF", "XMP", s.tagged_tiff(), xmp), ("TIFF", "XMP orientation", s.tagged_tiff(6), xmp_upright),
         ("TIFF", "IPTC", s.tagged_tiff(), title), ("TIFF", "resolution", s.tagged_tiff(), resolution),
         ("TIFF", "several pages", s.frames("TIFF"), animated),
@@ -239,7 +246,7 @@ def cases():
 
 
 def filled(photo, hole):
-    """Something plausible in the hole: black and white for 1 bit, a colour that is there for palettes, else the mean."""
+    """Something plausible in the hole: white for 1 bit, a colour that is there for palettes, else the mean."""
     pixels = photo.pixels.copy()
     pixels[hole] = 255 if photo.bilevel else pixels[0, -1] if photo.palette else pixels[~hole].mean(axis=0)
     return photo.with_pixels(pixels)
@@ -267,7 +274,8 @@ def pillow(before, after, look):
     except InpaintError:
         with Image.open(before) as picture:
             picture.save(after)
-            return f"{getattr(picture, 'n_frames', 1)} -> {getattr(Image.open(after), 'n_frames', 1)} pages, {picture.mode}"
+            counts = [getattr(one, "n_frames", 1) for one in (picture, Image.open(after))]
+            return f"written, {counts[0]} -> {counts[1]} pages"
     except Exception as error:
         return f"fails: {error}"
     try:
@@ -296,12 +304,13 @@ def test_fidelity_table_is_true(tmp_path, no_jpeglib):
     committed = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")][1:]
     have_heic = any(row[0] == "HEIC" for row in rows)
     assert lines == [line for line in committed if have_heic or not line.startswith("| HEIC")]
-    # What the table must never say, whoever writes it: only lossy formats move kept pixels, and nothing is lost or stale.
+    # What the table must never say: only lossy formats move kept pixels, and nothing is lost or stale.
     for form, feature, result, _ in rows:
         lossless = form in ("PNG", "TIFF", "BMP", "GIF") or "lossless" in feature
         refused = feature in ("CMYK without a profile", "several pages")
         assert refused == result.startswith("refused"), (form, feature, result)
-        assert not any(word in result for word in ("lost", "stale", "gone", "became", "turned")), (form, feature, result)
+        bad = [word for word in ("lost", "stale", "gone", "became", "turned") if word in result]
+        assert not bad, (form, feature, result)
         assert refused or not lossless or "residual" not in result, (form, feature, result)
 
 
@@ -318,4 +327,4 @@ def test_jpeg_outside_the_touched_blocks_is_bit_equal_with_jpeglib(tmp_path):
                 xs.min() // 16 * 16 - 1 : (xs.max() // 16 + 1) * 16 + 1] = True  # fmt: skip
         after = load_photo(tmp_path / "b.jpg").pixels
         assert np.array_equal(after[~touched], photo.pixels[~touched])
-        assert io.BytesIO((tmp_path / "b.jpg").read_bytes()).getbuffer().nbytes < 1.3 * (tmp_path / "a.jpg").stat().st_size
+        assert (tmp_path / "b.jpg").stat().st_size < 1.3 * (tmp_path / "a.jpg").stat().st_size

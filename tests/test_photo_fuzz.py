@@ -31,16 +31,19 @@ def seeds():
     rgba.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 28, dtype=np.uint8), (20, 1))))
     files = {
         "rgb.png": s.encoded(small, "PNG", icc_profile=s.ICC, exif=about["exif"], dpi=(300, 300)),
-        "palette.png": s.encoded(s.indexed(True), "PNG"), "deep.png": s.deep_png(4), "bits.png": s.encoded(s.bilevel(), "PNG"),
+        "palette.png": s.encoded(s.indexed(True), "PNG"), "deep.png": s.deep_png(4),
+        "bits.png": s.encoded(s.bilevel(), "PNG"),
         "animated.png": s.frames("PNG"), "grey16.png": s.grey_alpha_png(),
         "photo.jpg": s.with_jpeg_segments(s.encoded(small, "JPEG", **about), (0xED, s.photoshop(s.THUMBNAIL))),
         "progressive.jpg": s.encoded(small, "JPEG", progressive=True, **about),
         "cmyk.jpg": s.encoded(s.cmyk(), "JPEG", icc_profile=s.cmyk_profile()), "two.jpg": s.frames("MPO"),
         "lossy.webp": s.encoded(rgba, "WEBP", **about), "lossless.webp": s.encoded(rgba, "WEBP", lossless=True),
         "animated.webp": s.frames("WEBP"), "camera.tif": s.tagged_tiff(6),
-        "lzw.tif": s.encoded(small, "TIFF", compression="tiff_lzw"), "fax.tif": s.encoded(s.bilevel(), "TIFF", compression="group4"),
+        "lzw.tif": s.encoded(small, "TIFF", compression="tiff_lzw"),
+        "fax.tif": s.encoded(s.bilevel(), "TIFF", compression="group4"),
         "deep.tif": s.tiff(s.deep()), "inks.tif": s.encoded(s.cmyk(), "TIFF", icc_profile=s.cmyk_profile()),
-        "pages.tif": s.frames("TIFF"), "photo.bmp": s.encoded(small, "BMP"), "palette.bmp": s.encoded(s.indexed(), "BMP"),
+        "pages.tif": s.frames("TIFF"), "photo.bmp": s.encoded(small, "BMP"),
+        "palette.bmp": s.encoded(s.indexed(), "BMP"),
         "palette.gif": s.encoded(s.indexed(), "GIF", transparency=3), "animated.gif": s.frames("GIF"),
         "photo.avif": s.encoded(rgba, "AVIF", speed=10, **about),
     }  # fmt: skip
@@ -56,7 +59,8 @@ def mutate(data, rng):
     """One of: bytes changed, a piece removed, doubled, swapped or zeroed, a number made huge, the end cut off."""
     data = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 5, 20))):
-        kind, at = rng.randrange(7), rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(200, len(data)))
+        reach = len(data) if rng.random() < 0.5 else min(200, len(data))  # headers are worth more attention
+        kind, at = rng.randrange(7), rng.randrange(reach)
         length = rng.choice((1, 2, 4, 16, 100))
         if kind == 0:
             data[at] = rng.randrange(256)
@@ -90,8 +94,9 @@ def test_mutated_files_end_in_a_result_or_our_error(tmp_path):
             try:
                 photo = load_photo(path, LIMITS)
                 outcome["read"] += 1
-                mask = load_mask(path, photo.pixels.shape[:2], mask_is="white", orientation=photo.source.orientation, limits=LIMITS)
-                assert mask.shape == photo.pixels.shape[:2]
+                shape, turned = photo.pixels.shape[:2], photo.source.orientation
+                mask = load_mask(path, shape, mask_is="white", orientation=turned, limits=LIMITS)
+                assert mask.shape == shape
                 if case % 3 == 0:
                     out = tmp_path / f"{case}-out{path.suffix}"
                     save_photo(photo, out, hole=np.zeros(mask.shape, bool))
@@ -125,15 +130,15 @@ def test_bombs_are_refused_before_they_are_opened(tmp_path):
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(15_000 * 1876))), (b"IEND", b""))
     (tmp_path / "bomb.png").write_bytes(png.SIGNATURE + b"".join(png.chunk(*one) for one in chunks))
     assert (tmp_path / "bomb.png").stat().st_size < 30_000
-    with pytest.raises(PhotoError, match="bomb.png: has 15000x15000 pixels, too many"):
+    with pytest.raises(PhotoError, match=r"bomb\.png: has 15000x15000 pixels, too many"):
         load_photo(tmp_path / "bomb.png")
     Image.new("1", (3000, 3000)).save(tmp_path / "large.png")
-    with pytest.raises(PhotoError, match="has 3000x3000 pixels, too many .* --max-pixels raises it"):
+    with pytest.raises(PhotoError, match=r"has 3000x3000 pixels, too many .* --max-pixels raises it"):
         load_photo(tmp_path / "large.png", Limits(pixels=8_999_999))
     assert load_photo(tmp_path / "large.png", Limits(pixels=9_000_000)).pixels.shape == (3000, 3000, 3)
     with pytest.raises(PhotoError, match="bytes, more than the limit of 100 "):
         load_photo(tmp_path / "large.png", Limits(file_bytes=100))
-    with pytest.raises(MaskError, match="large.png: has 3000x3000 pixels"):
+    with pytest.raises(MaskError, match=r"large\.png: has 3000x3000 pixels"):
         load_mask(tmp_path / "large.png", (3000, 3000), limits=Limits(pixels=10))
 
 
