@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -116,8 +117,6 @@ def grey_alpha_png():
     values = np.dstack([deep()[..., 0], alpha_plane(np.uint16)]).astype(">u2")
     rows = b"".join(b"\0" + row.tobytes() for row in values)
     head = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, png.GREY_ALPHA, 0, 0, 0)
-    import zlib
-
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return png.SIGNATURE + b"".join(png.chunk(*one) for one in chunks)
 
@@ -148,7 +147,8 @@ def cmyk_profile():
     ramp = bytes(range(256))
 
     def table(inputs, outputs, values):
-        return b"mft1" + bytes(4) + bytes((inputs, outputs, grid, 0)) + identity + ramp * inputs + values + ramp * outputs
+        head = b"mft1" + bytes(4) + bytes((inputs, outputs, grid, 0)) + identity
+        return head + ramp * inputs + values + ramp * outputs
 
     text = b"text" + bytes(4) + b"no rights reserved\0"
     description = b"desc" + bytes(4) + struct.pack(">I", 5) + b"inks\0" + bytes(78)
@@ -181,9 +181,9 @@ def tagged_tiff(orientation=1):
     tags.tagtype[33723] = 7
     tags[700] = xmp_packet(orientation)
     tags.tagtype[700] = 1
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9003] = "2026:01:02 03:04:05"
-    return encoded(Image.fromarray(scene(HEIGHT, WIDTH)), "TIFF", tiffinfo=tags, icc_profile=ICC, dpi=(300, 300), exif=exif)
+    tags[34665] = {0x9003: "2026:01:02 03:04:05", 0x829A: 0.01}
+    tags.tagtype[34665] = 4
+    return encoded(Image.fromarray(scene(HEIGHT, WIDTH)), "TIFF", tiffinfo=tags, icc_profile=ICC, dpi=(300, 300))
 
 
 def frames(form, **settings):

@@ -32,7 +32,7 @@ def failures(folder):
     Image.fromarray(np.zeros((72, 96), np.uint8)).save(folder / "black.png")
     Image.fromarray(np.full((72, 96), 255, np.uint8)).save(folder / "white.png")
     Image.fromarray(np.full((50, 96), 255, np.uint8)).save(folder / "other.png")
-    Image.fromarray(np.zeros((72, 96), np.uint16)).save(folder / "deep.png")
+    Image.fromarray(np.tile(np.arange(96) % 10 < 6, (72, 1)).astype(np.uint8) * 255).save(folder / "half.png")
     (folder / "taken.png").write_bytes(b"mine")
 
 
@@ -44,7 +44,7 @@ def failures(folder):
         ({"photo": "text.png"}, 1, "text.png", "is not a picture"),
         ({"photo": "empty.png"}, 1, "empty.png", "is not a picture"),
         ({"photo": "short.png"}, 1, "short.png", "is damaged or incomplete"),
-        ({"photo": "deep.png"}, 1, "deep.png", "more than 8 bits"),
+        ({"mask": "half.png"}, 1, "half.png", "say which with --mask-is"),
         ({"photo": "."}, 1, "", "cannot be read"),
         ({"mask": "black.png"}, 3, "black.png", "the mask is empty"),
         ({"mask": "white.png"}, 1, "white.png", "covers the whole photo"),
@@ -79,7 +79,7 @@ def test_failed_write_leaves_nothing(photo_files, capsys, monkeypatch):
     def full(self, *_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr("inpaint.photo.staging.os.fdopen", full)
     assert run(photo_files) == 1
     assert "out.png: cannot be written (No space left on device)" in capsys.readouterr().err
     assert sorted(p.name for p in photo_files.iterdir()) == ["mask.png", "photo.png"]

@@ -47,8 +47,10 @@ def identify(path: Path, data: bytes, limits: Limits) -> ImageFile.ImageFile:
     """Open a picture without decoding its pixels; call within `errors_named`.
 
     Raises:
-        PhotoError: too many pixels, or HEIC without its reader installed.
+        PhotoError: no bytes, too many pixels, or HEIC without its reader installed.
     """
+    if not data:
+        raise PhotoError(f"{shown(path)}: is empty, so it is not a picture that can be read")
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         try:
             import pillow_heif
@@ -155,10 +157,10 @@ def has_unstated_channel(picture: Any) -> bool:
     return picture.format == "TIFF" and picture.tag_v2.get(277) == 4 and picture.tag_v2.get(338) in (0, (0,))
 
 
-def unstated_channel(path: Path, picture: Any, data: bytes) -> NDArray[np.uint8]:
+def unstated_channel(path: Path, data: bytes) -> NDArray[np.uint8]:
     """The fourth channel of an 8-bit TIFF, which Pillow passes over; raises PhotoError."""
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint8 or values.shape != (*picture.size[::-1], 4):
+    if values is None or values.dtype != np.uint8 or values.shape[2:] != (4,):
         raise PhotoError(f"{shown(path)}: has a fourth channel in a layout that is not supported")
     return np.ascontiguousarray(values[..., 3])
 
@@ -172,7 +174,7 @@ def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint1
     Raises:
         PhotoError: floating point, signed, planar or other than 16 bits.
     """
-    associated = False
+    associated, stored = False, picture.size[::-1]
     if picture.format == "TIFF":
         tags = picture.tag_v2
         bits, kinds = np.atleast_1d(tags.get(258, 1)), np.atleast_1d(tags.get(339, 1))
@@ -183,7 +185,7 @@ def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint1
         associated = 1 in np.atleast_1d(tags.get(338, 0))
     picture.load()  # finds damage that OpenCV passes over
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.shape[:2] != picture.size[::-1]:
+    if values is None or values.dtype != np.uint16 or values.shape[:2] != stored:
         raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
     if values.ndim == 2:
         return np.repeat(values[..., None], 3, axis=2), None, True

@@ -40,7 +40,7 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
     """Read a whole regular file.
 
     Raises:
-        PhotoError: missing, not a regular file, unreadable, empty or larger than the limit.
+        PhotoError: missing, not a regular file, unreadable, or larger than the limit.
     """
     try:
         found = os.stat(path)
@@ -58,8 +58,6 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
         raise PhotoError(f"{shown(path)}: file not found") from None
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         raise PhotoError(f"{shown(path)}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if not data:
-        raise PhotoError(f"{shown(path)}: is empty, so it is not a picture that can be read")
     if len(data) > limits.file_bytes:
         raise PhotoError(f"{shown(path)}: grew beyond the limit of {limits.file_bytes:,} bytes while it was read")
     return data

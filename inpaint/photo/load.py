@@ -55,18 +55,20 @@ def _load(path: Path, data: bytes, limits: Limits) -> Photo:
     pixels: Pixels
     alpha: Pixels | None
     native, mode, extra_channel = None, picture.mode, has_unstated_channel(picture)
+    turn = orientation
     if is_deep(picture, data):
         pixels, alpha, greyscale = decode_deep(path, picture, data)
     else:
         picture.load()
+        turn = 1 if form == "TIFF" else orientation  # Pillow turns TIFF, and only TIFF, upright by itself
         mode, greyscale = picture.mode, picture.mode in ("1", "L", "LA")
         pixels, alpha, native = _values(path, picture)
         if extra_channel:
-            alpha = unstated_channel(path, picture, data)
+            alpha = turn_upright(unstated_channel(path, data), orientation)
     metadata, left_out = read_metadata(picture, data, form, orientation, swaps_sides(orientation))
-    pixels = _upright(pixels, orientation)
-    alpha = None if alpha is None else _upright(alpha, orientation)
-    native = None if native is None else _upright(native, orientation)
+    pixels = _upright(pixels, turn)
+    alpha = None if alpha is None else _upright(alpha, turn)
+    native = None if native is None else _upright(native, turn)
     times = os.stat(path)
     source = Source(
         form, pixels, orientation, data if form == "JPEG" else b"", len(data), is_lossless(form, data),

@@ -71,7 +71,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     notes: list[str] = []
     info = picture.info
     found = Metadata(
-        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_bytes(info.get("xmp")),
+        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_xmp(picture),
         dpi=_dpi(info.get("dpi"), swapped) if _states_dpi(picture) else None, comment=_bytes(info.get("comment")),
     )  # fmt: skip
     if source == "JPEG":
@@ -94,6 +94,11 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(value, tuple) and value:
         value = value[0]
     return value.encode() if isinstance(value, str) else value or None if isinstance(value, bytes) else None
+
+
+def _xmp(picture: Any) -> bytes | None:
+    """A TIFF's own tag, because Pillow edits its copy while loading."""
+    return _bytes(picture.tag_v2.get(XMP_TAG) if picture.format == "TIFF" else picture.info.get("xmp"))
 
 
 def _states_dpi(picture: Any) -> bool:
