@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from inpaint.masking.device import DeviceMasks
-from inpaint.masking.random import KINDS, TRAINING_MIX, random_mask
+from inpaint.masking.random import KINDS, TRAINING_MIX, draw_segment, random_mask
 
 AREAS = {"thin": (0.01, 0.12), "medium": (0.05, 0.3), "thick": (0.1, 0.5), "strokes": (0.05, 0.3), "boxes": (0.05, 0.3),
          "objects": (0.08, 0.2)}  # fmt: skip
@@ -27,6 +27,16 @@ def test_masks_are_relative_to_the_size(kind):
 def test_objects_keep_to_their_stated_area():
     areas = np.array([KINDS["objects"](np.random.default_rng(i), 256).mean() for i in range(300)])
     assert areas.max() < 0.26 and (areas > 0.03).mean() > 0.9  # a few are cut off by the border
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 8])
+@pytest.mark.parametrize("turn", [0.02, 0.4, 0.7, 1.3])
+def test_segments_are_as_wide_as_they_say(width, turn):
+    canvas = np.zeros((200, 200), bool)
+    along = 70 * np.array([np.cos(turn), np.sin(turn)])
+    middle = np.array([100.17, 100.31])
+    draw_segment(canvas, middle - along, middle + along, width)
+    assert canvas.sum() == pytest.approx(140 * width + np.pi * width**2 / 4, rel=0.04 if width > 1 else 0.12)
 
 
 def test_random_mask_is_never_empty_or_full():

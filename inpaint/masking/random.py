@@ -14,11 +14,28 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 
 
+def draw_segment(canvas: Mask, start: NDArray[np.float64], end: NDArray[np.float64], width: float) -> None:
+    """Set all pixels whose middle is within `width / 2` pixels of a line from start to end (x, y).
+
+    OpenCV 5 draws lines of thickness t about two pixels wider than t, so that narrow strokes would be no such thing.
+    """
+    reach = width / 2
+    low = np.maximum(np.floor(np.minimum(start, end) - reach), 0).astype(int)
+    high = np.minimum(np.ceil(np.maximum(start, end) + reach) + 1, canvas.shape[::-1]).astype(int)
+    if (high <= low).any():
+        return
+    x, y = np.arange(low[0], high[0])[None, :] - start[0], np.arange(low[1], high[1])[:, None] - start[1]
+    along = end - start
+    share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-6), 0, 1)
+    away = (x - share * along[0]) ** 2 + (y - share * along[1]) ** 2
+    canvas[low[1] : high[1], low[0] : high[0]] |= away <= reach**2
+
+
 def _strokes(
     rng: np.random.Generator, size: int, count: tuple[int, int], vertices: tuple[int, int],
     length: tuple[float, float], width: tuple[float, float],
 ) -> Mask:
-    canvas = np.zeros((size, size), np.uint8)
+    canvas = np.zeros((size, size), bool)
     for _ in range(rng.integers(count[0], count[1] + 1)):
         point = rng.uniform(0, size, 2)
         angle = rng.uniform(0, 2 * np.pi)
@@ -27,10 +44,9 @@ def _strokes(
             angle += rng.uniform(-0.6, 0.6) * np.pi
             step = size * rng.uniform(*length)
             end = np.clip(point + step * np.array([np.cos(angle), np.sin(angle)]), 0, size - 1)
-            cv2.line(canvas, point.astype(int).tolist(), end.astype(int).tolist(), 1, thickness)
-            cv2.circle(canvas, end.astype(int).tolist(), thickness // 2, 1, -1)
+            draw_segment(canvas, point, end, thickness)
             point = end
-    return canvas.astype(bool)
+    return canvas
 
 
 def thin(rng: np.random.Generator, size: int) -> Mask:
