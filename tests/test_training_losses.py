@@ -133,3 +133,14 @@ def test_the_local_square_lies_around_the_hole_and_inside_the_photo():
     assert squares.shape == (2, 1, 8, 8) and squares[0, 0, :, 0].tolist() == list(range(4, 12))
     assert squares[1, 0, :, 0].tolist() == list(range(8, 16))
     assert around_hole(rows, mask * 0, 8)[0, 0, 0, 0] == 4
+
+
+def test_a_discriminator_gains_nothing_from_the_mask_alone():
+    """Whatever verdict goes with the mask and not with the content, it costs as much on real photos as it saves."""
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., 2:6, 2:6] = 1
+    blind = torch.zeros(1, 1, 8, 8)
+    for verdict in (-0.8, 0.3, 0.9):
+        reading = blind + verdict * mask
+        assert hinge_discriminator(reading, reading, mask).item() == pytest.approx(2)
+    assert hinge_discriminator(blind + 0.5, blind - 0.5, mask).item() == pytest.approx(1)

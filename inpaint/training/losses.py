@@ -66,9 +66,14 @@ def touches_hole(mask: Tensor, verdict: Tensor) -> Tensor:
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
-    """Hinge loss of a patch discriminator (Yu 2019, eq. 3); of a filled photo only cells touching the hole are fake."""
+    """Hinge loss of a patch discriminator (Yu 2019, eq. 3) over the cells that touch the hole, in real photos too.
+
+    Real photos are judged at the same cells: were they judged everywhere, a discriminator that is shown the mask would
+    do best by calling fake whatever lies in a hole, without looking at it.
+    """
     cells = touches_hole(mask, fake)
-    return F.relu(1 - real).mean() + (F.relu(1 + fake) * cells).sum() / cells.sum().clamp_min(1)
+    wrong = F.relu(1 - real) + F.relu(1 + fake)
+    return (wrong * cells).sum() / cells.sum().clamp_min(1)
 
 
 def hinge_generator(fake: Tensor, mask: Tensor) -> Tensor:
