@@ -61,13 +61,14 @@ def check_output(path: Path, ending: str, overwrite: bool) -> None:
 def run_list(args: argparse.Namespace) -> None:
     """Show every network."""
     from inpaint.errors import WeightsError
-    from inpaint.models.receptive_field import fresh_on_meta, theoretical_field
+    from inpaint.models import build_network
+    from inpaint.models.receptive_field import theoretical_field
     from inpaint.models.registry import NETWORKS
     from inpaint.models.weights import default_weights
 
     rows = []
     for name, spec in NETWORKS.items():
-        network = fresh_on_meta(spec.network, spec.config())
+        network = build_network(name)
         field = theoretical_field(network)
         try:
             shipped = str(default_weights(name))

@@ -125,6 +125,8 @@ def find_port(path: Path, checkpoint: Any, name: str | None) -> tuple[Port, Tens
     for tensors in state_dicts(checkpoint):
         first = first or next(iter(tensors))
         for port in PORTS:
+            if best[1] is not None and best[0][1] == len(best[1].shapes()):
+                break  # every key and every shape is there already
             ours = {theirs: our for our, theirs in port.keys().items()}
             prefix = common_prefix(tensors, ours)
             own = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}

@@ -12,7 +12,7 @@ from inpaint.models.deepfill_v2 import DeepFillV2Config
 from inpaint.models.registry import NETWORKS
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Port:
     """One published form of a network.
 
@@ -35,11 +35,14 @@ class Port:
         ours = [key.rpartition(".") for key in self.shapes()]
         return {f"{module}.{leaf}": f"{self.modules.get(module, module)}.{leaf}" for module, _, leaf in ours}
 
-    @cache  # noqa: B019 - the few ports live as long as the program
     def shapes(self) -> dict[str, torch.Size]:
         """The shape behind each of our keys."""
-        with torch.device("meta"):
-            return {key: value.shape for key, value in build_network(self.name, self.config).state_dict().items()}
+        return _shapes(self.name, self.config)
+
+
+@cache
+def _shapes(name: str, config: Any) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in build_network(name, config).state_dict().items()}
 
 
 def _numbered(ours: str, theirs: str) -> dict[str, str]:

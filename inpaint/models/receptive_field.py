@@ -6,10 +6,10 @@ neural networks", equation 2). The walk below follows the tensors of one real fo
 pixel-(un)shuffle and resizing are counted as they are, and no network writes its field down by hand.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -74,20 +74,15 @@ def theoretical_field(network: InpaintingNetwork) -> Field:
     Returns:
         the field of the last stage; it is the largest over all output positions.
     """
-    return _field_of(type(network), network.config)  # type: ignore[arg-type]
+    key = (type(network), network.config)
+    if key not in _FIELDS:
+        side = network.size_rule.fit(32)
+        photo, mask = torch.zeros(1, 3, side, side), torch.zeros(1, 1, side, side)
+        _FIELDS[key] = walk(copy.deepcopy(network).cpu().float(), photo, mask)
+    return _FIELDS[key]
 
 
-def fresh_on_meta(network: Callable[[Any], InpaintingNetwork], config: Any) -> InpaintingNetwork:
-    """A network of shapes without numbers, to count with: no weights are made, nothing is computed."""
-    with torch.device("meta"):
-        return network(config).eval()
-
-
-@lru_cache
-def _field_of(network: Callable[[Any], InpaintingNetwork], config: Any) -> Field:
-    fresh = fresh_on_meta(network, config)
-    side = fresh.size_rule.fit(64)
-    return walk(fresh, torch.empty(1, 3, side, side, device="meta"), torch.empty(1, 1, side, side, device="meta"))
+_FIELDS: dict[tuple[type[InpaintingNetwork], Any], Field] = {}  # a walk takes as long as a small fill
 
 
 def walk(module: nn.Module, photo: Tensor, *others: Tensor) -> Field:
@@ -95,7 +90,7 @@ def walk(module: nn.Module, photo: Tensor, *others: Tensor) -> Field:
 
     Args:
         module: called as `module(photo, *others)`; hooks are left on it.
-        photo: float (B, C, H, W), may lie on the meta device.
+        photo: float (B, C, H, W).
         others: further arguments, whose part in the view is not counted.
 
     Raises:
