@@ -39,7 +39,7 @@ def _weights_line(results: dict[str, Any]) -> str:
 
 
 def quality_table(results: dict[str, Any], metric: str = "lpips") -> str:
-    """Means of a metric per candidate and mask kind as Markdown, lowest in bold, and what `auto` is of the best classic."""
+    """Means of a metric per candidate and kind as Markdown, lowest in bold, and `auto` against the best classical."""
     kinds = shown_kinds(results)
     means: dict[tuple[str, str], float] = {}
     for row in results["summary"]:
