@@ -5,6 +5,7 @@ from typing import Any
 
 from inpaint.evaluation.metrics import METRICS
 from inpaint.evaluation.summary import by_engine
+from inpaint.evaluation.text import primary_metric
 
 SHOWN_LOSSES = 3
 
@@ -23,11 +24,6 @@ def focus_of(results: dict[str, Any]) -> str:
     """The candidate whose worst and best cases are shown: the first that is not the baseline."""
     labels = list(results["engines"])
     return next((label for label in labels if label != results["settings"]["baseline"]), labels[0])
-
-
-def primary_metric(results: dict[str, Any]) -> str:
-    """The metric that cases are ordered by: LPIPS where it was measured, else L1 in the hole."""
-    return "lpips" if "lpips" in results["metrics"] else "l1"
 
 
 def shown_cases(results: dict[str, Any]) -> list[ShownCase]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.evaluation.evaluate import HOLE, TRUTH, preview_path
-from inpaint.evaluation.grids import ShownCase, focus_of, primary_metric, shown_cases
+from inpaint.evaluation.grids import ShownCase, focus_of, shown_cases
 from inpaint.evaluation.metrics import METRICS
 from inpaint.evaluation.plots import plot_against_area, plot_against_time
-from inpaint.evaluation.summary import LEVEL, verdict
-from inpaint.evaluation.text import interval, shown_kinds
+from inpaint.evaluation.summary import LEVEL, classical_ratios, verdict
+from inpaint.evaluation.text import interval, primary_metric, shown_kinds
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; margin: 2rem auto; max-width: 1500px;
@@ -22,12 +22,14 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid #e3e8ee; text-align: right; vertical-align: top;
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #b9c3cf; }
-td small { display: block; } .best { font-weight: 700; }
+td small { display: block; font-weight: 400; } .best { font-weight: 700; }
 .better { background: #e3f4e8; } .worse { background: #fbe5e3; } .missing { background: #fff2cc; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { max-width: 100%; width: 640px; }
 figure { margin: 1.2rem 0; } figcaption { font-weight: 600; margin-bottom: .3rem; }
-.row { display: flex; gap: .5rem; overflow-x: auto; } .row div { flex: 1 0 130px; max-width: 320px; }
-.row img { width: 100%; display: block; border-radius: 3px; } .row .none { background: #fff2cc; padding: 1rem .5rem; }
+.row { display: flex; flex-wrap: wrap; gap: .5rem; } .row div { flex: 1 0 130px; max-width: 320px; }
+.row img { width: 100%; display: block; border-radius: 3px; } .row img:hover { position: relative; z-index: 1;
+  transform: scale(2.2); } .row div:first-child img { transform-origin: left; }
+.row div:last-child img { transform-origin: right; } .row .none { background: #fff2cc; padding: 1rem .5rem; }
 .warning { background: #fff2cc; padding: .6rem 1rem; border-radius: 4px; } .warning li { overflow-wrap: anywhere; }
 """
 
@@ -96,6 +98,16 @@ def _differences(results: dict[str, Any], metric: str) -> str:
             cells.append(f"<td class={name}>{_number(value, METRICS[metric].digits, '+')}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return _table(["engine", *(title for title, _ in columns)], rows)
+
+
+def _ratios(results: dict[str, Any], metric: str) -> str:
+    kinds, rows = shown_kinds(results), []
+    for engine, ratios in classical_ratios(results["summary"], metric).items():
+        cells = "".join(f"<td>{ratios[kind]:.2f}</td>" if kind in ratios else "<td>-</td>" for kind in kinds)
+        rows.append(f"<tr><td>{escape(engine)}</td>{cells}</tr>")
+    if not rows:
+        return ""
+    return f"<h2>{METRICS[metric].title} / the best classical engine's</h2>{_table(['engine', *kinds], rows)}"
 
 
 def _picture(folder: Path, case: ShownCase, label: str, caption: str) -> str:
@@ -174,6 +186,7 @@ def build_report(results: dict[str, Any], folder: Path) -> str:
         for name in metrics:
             better = "higher" if METRICS[name].higher_is_better else "lower"
             body.append(f"<h2>{METRICS[name].title} by masks, {better} is better</h2>{_means(results, name)}")
+            body.append(_ratios(results, name) if name == metric else "")
             if name == metric and len(engines) > 1:
                 body.append(f"<h2>{METRICS[name].title}: paired difference to {escape(baseline)}</h2>")
                 body.append(

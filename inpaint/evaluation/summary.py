@@ -11,6 +11,7 @@ from inpaint.evaluation.metrics import METRICS
 ALL = "all"
 RESAMPLES = 2000
 LEVEL = 95  # per cent
+CLASSICAL = ("telea", "ns", "biharmonic")
 Record = dict[str, Any]
 
 
@@ -76,6 +77,27 @@ def _row(records: list[Record], baseline: list[Record] | None) -> dict[str, Any]
             if baseline is not None and (difference := paired(baseline, own, metric)):
                 row[metric]["against_baseline"] = difference
     return row
+
+
+def classical_ratios(summary: list[dict[str, Any]], metric: str) -> dict[str, dict[str, float]]:
+    """What each other candidate's mean is of the best classical engine's, per mask kind.
+
+    Args:
+        summary: rows of `summarise`.
+        metric: one where lower is better.
+
+    Returns:
+        label -> kind -> ratio, below 1 where the candidate is better; empty without a classical engine.
+    """
+    assert not METRICS[metric].higher_is_better
+    ratios: dict[str, dict[str, float]] = defaultdict(dict)
+    rows = [row for row in summary if row["bin"] is None and metric in row]
+    for row in rows:
+        classical = [r for r in rows if r["kind"] == row["kind"] and r["engine"] in CLASSICAL]
+        best = min((r[metric]["mean"] for r in classical), default=0.0)
+        if row["engine"] not in CLASSICAL and best > 0:
+            ratios[row["engine"]][row["kind"]] = row[metric]["mean"] / best
+    return dict(ratios)
 
 
 def summarise(records: list[Record], engines: list[str], kinds: list[str], baseline: str) -> list[dict[str, Any]]:

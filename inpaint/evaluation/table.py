@@ -14,11 +14,11 @@ from typing import Any
 from inpaint.errors import InpaintError
 from inpaint.evaluation.metrics import METRICS
 from inpaint.evaluation.results import read_results, write_text
+from inpaint.evaluation.summary import CLASSICAL, classical_ratios
 from inpaint.evaluation.text import shown_kinds
 from inpaint.models.weights import default_weights
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
-CLASSICAL = ("telea", "ns", "biharmonic")
 RESULTS, BENCHMARK = Path("docs/results.json"), Path("docs/benchmark.json")
 PAGES = (Path("README.md"), Path("docs/evaluation.md"))
 
@@ -39,26 +39,26 @@ def _weights_line(results: dict[str, Any]) -> str:
 
 
 def quality_table(results: dict[str, Any], metric: str = "lpips") -> str:
-    """Means of one metric per candidate and mask kind as Markdown, best in bold, and what `auto` is of the classics."""
+    """Means of a metric per candidate and kind as Markdown, lowest in bold, and `auto` against the best classical."""
     kinds = shown_kinds(results)
     means: dict[tuple[str, str], float] = {}
     for row in results["summary"]:
         if row["bin"] is None and metric in row:
             means[row["engine"], row["kind"]] = row[metric]["mean"]
     engines = [engine for engine in results["engines"] if (engine, kinds[-1]) in means]
-    pick = max if METRICS[metric].higher_is_better else min
     lines = [_row(["engine", *kinds]), _row(["---", *["---:"] * len(kinds)])]
     for engine in engines:
         cells = [engine]
         for kind in kinds:
             column = [means[e, kind] for e in engines if (e, kind) in means]
             text = f"{means[engine, kind]:.{METRICS[metric].digits}f}" if (engine, kind) in means else "-"
-            cells.append(f"**{text}**" if means.get((engine, kind)) == pick(column) else text)
+            cells.append(f"**{text}**" if means.get((engine, kind)) == min(column) else text)
         lines.append(_row(cells))
-    classical = [e for e in engines if e in CLASSICAL]
-    if "auto" in engines and classical:
-        ratios = [means["auto", kind] / pick(means[e, kind] for e in classical) for kind in kinds]
-        lines.append(_row([f"auto / best of {', '.join(classical)}", *(f"{ratio:.2f}" for ratio in ratios)]))
+    ratios = classical_ratios(results["summary"], metric).get("auto")
+    if ratios:
+        classical = ", ".join(e for e in engines if e in CLASSICAL)
+        cells = [f"{ratios[k]:.2f}" if k in ratios else "-" for k in kinds]
+        lines.append(_row([f"auto / best of {classical}", *cells]))
     return "\n".join(lines)
 
 

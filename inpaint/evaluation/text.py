@@ -3,7 +3,7 @@
 from typing import Any
 
 from inpaint.evaluation.metrics import METRICS
-from inpaint.evaluation.summary import ALL
+from inpaint.evaluation.summary import ALL, classical_ratios
 
 
 def columns(rows: list[list[str]]) -> str:
@@ -24,6 +24,11 @@ def interval(value: dict[str, Any], digits: int, sign: str = "") -> str:
     return f"{mean} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
 
 
+def primary_metric(results: dict[str, Any]) -> str:
+    """The metric that cases are ordered by: LPIPS where it was measured, else L1 in the hole."""
+    return "lpips" if "lpips" in results["metrics"] else "l1"
+
+
 def shown_kinds(results: dict[str, Any]) -> list[str]:
     """Mask kinds as columns or rows of tables: all of them together only where there are several."""
     kinds: list[str] = results["settings"]["kinds"]
@@ -31,11 +36,16 @@ def shown_kinds(results: dict[str, Any]) -> list[str]:
 
 
 def summary_text(results: dict[str, Any]) -> str:
-    """Means and 95 % intervals per mask kind and candidate."""
+    """Means and 95 % intervals per mask kind and candidate, and what each is of the best classical engine."""
     metrics = results["metrics"]
     rows = [["masks", "engine", "cases", *(METRICS[m].title for m in metrics)]]
     for row in results["summary"]:
         if row["bin"] is None and row["kind"] in shown_kinds(results):
             cells = [interval(row[m], METRICS[m].digits) if m in row else "-" for m in metrics]
             rows.append([row["kind"], row["engine"], str(row["cases"]), *cells])
-    return columns(rows)
+    text = columns(rows)
+    metric = primary_metric(results)
+    for engine, ratios in classical_ratios(results["summary"], metric).items():
+        parts = ", ".join(f"{kind} {ratios[kind]:.2f}" for kind in shown_kinds(results) if kind in ratios)
+        text += f"\n{METRICS[metric].title} of {engine} / best classical engine: {parts}"
+    return text

@@ -1,0 +1,77 @@
+import copy
+from pathlib import Path
+
+import pytest
+
+from inpaint.errors import InpaintError
+from inpaint.evaluation.table import END, START, outdated_pages, quality_table, replace_block, speed_table
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_page_on_evaluation_is_up_to_date():
+    pages = [Path("docs/evaluation.md")]
+    assert not outdated_pages(ROOT, pages), "run: python -m inpaint.evaluation.table"
+
+
+def test_the_readme_is_up_to_date():
+    if START not in (ROOT / "README.md").read_text(encoding="utf-8"):
+        pytest.skip(f"README.md has no {START} yet")
+    assert not outdated_pages(ROOT, [Path("README.md")]), "run: python -m inpaint.evaluation.table"
+
+
+def cell(engine, kind, value):
+    return {"kind": kind, "bin": None, "engine": engine, "lpips": {"mean": value}}
+
+
+def results():
+    values = {("auto", "thin"): 0.01, ("telea", "thin"): 0.02, ("ns", "thin"): 0.03}
+    values |= {("auto", "objects"): 0.09, ("telea", "objects"): 0.08, ("ns", "objects"): 0.06}
+    rows = [cell(engine, kind, value) for (engine, kind), value in values.items()]
+    rows += [cell(engine, "all", 0.05) for engine in ("auto", "telea", "ns")]
+    return {"settings": {"kinds": ["thin", "objects"]}, "engines": {"auto": {}, "telea": {}, "ns": {}}, "summary": rows}
+
+
+def test_the_best_is_bold_and_auto_is_set_against_the_best_classic():
+    assert quality_table(results()).splitlines() == [
+        "| engine | thin | objects | all |", "| --- | ---: | ---: | ---: |",
+        "| auto | **0.0100** | 0.0900 | **0.0500** |",
+        "| telea | 0.0200 | 0.0800 | **0.0500** |", "| ns | 0.0300 | **0.0600** | **0.0500** |",
+        "| auto / best of telea, ns | 0.50 | 1.50 | 1.00 |",
+    ]  # fmt: skip
+
+
+def test_speed():
+    row = {"width": 64, "height": 48, "engine": "ns", "seconds": {"total": 0.5}, "ratio": {"telea": 2},
+           "memory": {"peak": 300.4}}  # fmt: skip
+    other = {**copy.deepcopy(row), "width": 48, "engine": "auto"}
+    assert speed_table({"rows": [row, other]}).splitlines()[2:] == [
+        "| ns | 0.50 s, 2.0x, 300 MiB | - |", "| auto | - | 0.50 s, 2.0x, 300 MiB |",
+    ]  # fmt: skip
+
+
+def test_only_what_stands_between_the_markers_changes():
+    assert replace_block(f"a\n{START}\nold\n{END}\nb", "new") == f"a\n{START}\nnew\n{END}\nb"
+    with pytest.raises(InpaintError, match="no markers"):
+        replace_block("a", "new")
+
+
+def write_pages(folder):
+    (folder / "docs").mkdir()
+    for name in ("docs/results.json", "docs/benchmark.json"):
+        (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "README.md").write_text(f"x\n{START}\n{END}\n", encoding="utf-8")
+    (folder / "docs" / "evaluation.md").write_text("no markers", encoding="utf-8")
+
+
+def test_an_outdated_page_is_found_and_brought_up_to_date(tmp_path):
+    write_pages(tmp_path)
+    readme = [Path("README.md")]
+    assert outdated_pages(tmp_path, readme) == readme and START + "\n" + END in (tmp_path / "README.md").read_text()
+    assert outdated_pages(tmp_path, readme, write=True) == readme and outdated_pages(tmp_path, readme) == []
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| auto | " in page and "LPIPS" in page
+    (tmp_path / "README.md").write_text(page.replace("| auto | ", "| auto | 9"), encoding="utf-8")
+    assert outdated_pages(tmp_path, readme) == readme
+    with pytest.raises(InpaintError, match=r"evaluation\.md: no markers"):
+        outdated_pages(tmp_path)
