@@ -53,7 +53,7 @@ class TrainingConfig:
     steps: int | None = None
     minutes: float = 60
     learning_rate: float = 5e-4
-    discriminator_rate: float = 4e-4
+    discriminator_rate: float = 1.5e-3
     betas: tuple[float, float] = (0.5, 0.95)
     optimizer: str = "adamw"
     warmup_steps: int = 200
