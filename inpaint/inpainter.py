@@ -4,20 +4,20 @@ import os
 import time
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
 from inpaint.filling.blend import seam_score
-from inpaint.filling.choose import choose_engine
-from inpaint.filling.engines import Variant, WindowEngines, variants
+from inpaint.filling.choose import Choice, choose_engine, hole_depth
+from inpaint.filling.engines import WindowEngines, variants
 from inpaint.filling.enlarge import paste_enlarged, shrink_factor, shrink_window
+from inpaint.filling.kernels import Kernel
 from inpaint.filling.progress import Listener, Progress
 from inpaint.filling.report import CandidateReport, FillReport, FillResult, HoleReport, Pixels
-from inpaint.filling.structure import octave_sizes
-from inpaint.filling.windows import Window, find_windows
+from inpaint.filling.structure import octave_scale
+from inpaint.filling.windows import Window, find_windows, widen
 from inpaint.models import load_network
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.options import FillOptions
@@ -89,6 +89,7 @@ class Inpainter:
             engines = ", ".join(sorted({hole.engine for hole in holes}))
             seam = sum(hole.seam * hole.hole_pixels for hole in holes) / sum(hole.hole_pixels for hole in holes)
             report.candidates.append(CandidateReport(engines, holes[0].seed, round(seam, 3)))
+        report.notes += Kernel.complaint()
         report.seconds["total"] = time.perf_counter() - start
         told("done", 1.0)
         return FillResult(results[0], report, results)
@@ -97,33 +98,36 @@ class Inpainter:
         self, photo: Pixels, mask: Mask, window: Window, options: FillOptions, results: list[Pixels],
         done: list[list[HoleReport]], report: FillReport, progress: Progress,
     ) -> None:
-        if mask[window.crop].all():  # no known pixel in reach: take in the whole photo
-            window = Window(0, 0, mask.shape[0], mask.shape[1], window.core)
+        window = widen(window, mask)
         hole = np.ascontiguousarray(mask[window.crop])
-        own = window.own(hole)
+        own = window.own
         factor = shrink_factor(hole.size, int(hole.sum()))
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
-        engine = choose_engine(small_hole) if options.engine == "auto" else options.engine
-        ways = variants(engine, options.seed, len(results))
+        depth, reach = hole_depth(small_hole), self._reach(small_hole)
+        choice = choose_engine(small_hole, depth, reach)
+        if options.engine != "auto":
+            choice = Choice(options.engine, "network", choice.scores, "named by the caller")
+        ways = variants(choice.engine, choice.guide, options.seed, len(results))
         for way, stretch, result, holes in zip(ways, progress.split([1.0] * len(ways)), results, done, strict=True):
             fill = engines.fill(way, stretch)
             start = time.perf_counter()
             filled = paste_enlarged(fill, photo[window.crop], hole, own, factor)
             result[window.crop][own] = filled[own]
-            holes.append(self._describe(way, window, own, small_hole, factor, seam_score(filled, hole)))
+            box = (window.left, window.top, window.right, window.bottom)
+            holes.append(HoleReport(
+                engine=way.engine, seed=way.seed, box=box, hole_pixels=int(own.sum()), shrunk=factor,
+                hole_depth=round(factor * depth, 1), network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
+                seam=round(seam_score(filled, hole), 3), scores=choice.scores,
+                reason=choice.reason if way is ways[0] else "an alternative",
+            ))  # fmt: skip
             report.seconds["blend"] = report.seconds.get("blend", 0.0) + time.perf_counter() - start
-
-    def _describe(self, way: Variant, window: Window, own: Mask, hole: Mask, factor: int, seam: float) -> HoleReport:
-        reach = None
+    def _reach(self, hole: Mask) -> float | None:
+        """How far the network sees from a pixel of a window, in its pixels; None where a network does not say."""
         field = self.network.receptive_field
-        if way.engine in ("network", "detail") and field is not None:
-            coarsest = max(octave_sizes(hole.shape[0], hole.shape[1], self.network.takes_guide)[0])
-            reach = round(field / 2 * window.longest / coarsest, 1)
-        depths = cv2.distanceTransform(np.pad(hole, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)
-        depth = factor * float(depths.max())
-        box = (window.left, window.top, window.right, window.bottom)
-        return HoleReport(way.engine, way.seed, box, int(own.sum()), round(depth, 1), reach, round(seam, 3))
+        if field is None:
+            return None
+        return field / 2 * octave_scale(hole.shape[0], hole.shape[1], self.network.takes_guide)
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,32 +1,10 @@
 import numpy as np
 import pytest
 
-from inpaint.filling.blend import correct_seam, membrane, paste, seam_score
+from inpaint.filling import blend
+from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, working_scale
 from inpaint.filling.structure import octave_sizes, shrink_known
-from inpaint.filling.windows import find_windows
 from tests.conftest import scene
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_windows_cover_every_hole(seed):
-    rng = np.random.default_rng(seed)
-    mask = np.zeros((900, 1400), bool)
-    for _ in range(rng.integers(1, 40)):
-        y, x, s = rng.integers(0, 880), rng.integers(0, 1380), rng.integers(1, 90)
-        mask[y : y + s, x : x + s] = True
-    covered = np.zeros_like(mask)
-    for w in find_windows(mask, 1.0):
-        covered[w.core[0] : w.core[2], w.core[1] : w.core[3]] = True
-        assert w.top <= w.core[0] and w.left <= w.core[1] and w.bottom >= w.core[2] and w.right >= w.core[3]
-    assert covered[mask].all()
-
-
-def test_thousands_of_specks_stay_small_windows():
-    mask = np.zeros((2000, 3000), bool)
-    rng = np.random.default_rng(0)
-    mask[rng.integers(0, 2000, 4000), rng.integers(0, 3000, 4000)] = True
-    windows = find_windows(mask, 1.0)
-    assert max(w.longest for w in windows) <= 1600 and len(windows) < 100
 
 
 def test_octaves_end_at_the_window_and_start_at_training_size():
@@ -53,17 +31,36 @@ def test_membrane_of_a_constant_is_that_constant():
 
 
 def test_seam_correction_removes_a_colour_shift():
-    photo = scene(100, 100)
+    photo = working_scale(scene(100, 100))
     mask = np.zeros((100, 100), bool)
     mask[30:70, 30:70] = True
-    shifted = np.clip(photo.astype(np.float32) + 30, 0, 255)
+    shifted = np.clip(photo + 30, 0, 255)
     rim = mask & ~np.pad(mask, 1)[2:, 1:-1]
     before = np.abs(shifted - photo)[rim].mean()
     after = np.abs(correct_seam(shifted, photo, mask) - photo)[rim].mean()
     assert after < 0.3 * before
-    assert seam_score(paste(correct_seam(shifted, photo, mask), photo, mask), mask) < seam_score(
-        paste(shifted, photo, mask), mask
-    )
+    shallow = scene(100, 100)
+    corrected = paste(correct_seam(shifted, photo, mask), shallow, mask)
+    assert seam_score(corrected, mask) < seam_score(paste(shifted, shallow, mask), mask)
+
+
+def test_seam_correction_leaves_the_surroundings_and_needs_a_hole():
+    photo = working_scale(scene(60, 50))
+    mask = np.zeros((60, 50), bool)
+    assert np.array_equal(correct_seam(photo + 5, photo, mask), photo + 5)
+    mask[:20, 30:] = True
+    assert np.array_equal(correct_seam(photo + 5, photo, mask)[~mask], (photo + 5)[~mask])
+
+
+@pytest.mark.parametrize("strip", [7, 64, 1000])
+def test_the_seam_score_does_not_depend_on_strips(monkeypatch, strip):
+    photo, mask = scene(130, 90), np.zeros((130, 90), bool)
+    mask[20:101, 30:66] = True
+    whole = seam_score(photo, mask)
+    monkeypatch.setattr(blend, "STRIP", strip)
+    assert seam_score(photo, mask) == pytest.approx(whole)
+    assert seam_score(photo.astype(np.uint16) * 257, mask) == pytest.approx(whole, rel=1e-5)
+    assert seam_score(photo, np.zeros((130, 90), bool)) == 1.0
 
 
 def test_paste_touches_only_the_hole_and_rounds():

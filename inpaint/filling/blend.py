@@ -11,6 +11,13 @@ STRIP = 512  # rows that are looked at at once where a whole window would take t
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 
+def around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+    """Index of the smallest rectangle that holds the hole and a margin around it (pixels)."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, left = max(0, int(rows[0]) - margin), max(0, int(columns[0]) - margin)
+    return slice(top, int(rows[-1]) + margin + 1), slice(left, int(columns[-1]) + margin + 1)
+
+
 def local_mean(values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gaussian mean of values (H, W, 3) around every pixel, counting each by its weight (H, W)."""
     total = cv2.GaussianBlur(values * weight[..., None], (0, 0), SIGMA)
@@ -55,15 +62,21 @@ def correct_seam(
         mask: bool (H, W), True = hole.
 
     Returns:
-        float32 (H, W, 3) in [0, 255].
+        float32 (H, W, 3) in [0, 255]; the fill outside the hole.
     """
+    if not mask.any():
+        return fill
+    crop = around(mask, round(5 * SIGMA))
+    mask, photo, part = mask[crop], photo[crop], fill[crop]
     known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
     rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
-    step = local_mean(photo, known) - local_mean(fill, hole)
+    step = local_mean(photo, known) - local_mean(part, hole)
     correction = membrane(step * rim[..., None], rim.astype(np.float32))
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     fade = np.exp(-FADE * depth / max(8.0, float(depth.max())))
-    return np.clip(fill + correction * fade[..., None], 0, 255).astype(np.float32)
+    result = fill.copy()
+    result[crop] = np.where(mask[..., None], np.clip(part + correction * fade[..., None], 0, 255), part)
+    return result
 
 
 def working_scale(photo: Pixels) -> NDArray[np.float32]:

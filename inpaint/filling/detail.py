@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from inpaint.filling.blend import membrane
+from inpaint.filling.blend import around, correct_seam, membrane
 from inpaint.filling.kernels import RADIUS, Floats, Ints, Mask, search, vote
 from inpaint.filling.progress import Progress
 
@@ -18,24 +18,33 @@ MIN_SOURCES = 50  # fewer known patches than this: nothing to copy from
 LEVELS = 4  # scales, each half the one before, at most
 LEVELS_ALONE = 7  # without a guide the coarsest level has to bridge the hole by itself
 ROUNDS = (4, 5, 6, 8)  # search-and-vote rounds, finest level first; the last number also for coarser ones
-BLUR = 1.5  # sigma of the guide's blur at coarse levels, pixels of the level
 # In the hole a guide lacks detail that the sources have: compared too sharply it draws the search to flat patches.
-FINEST_BLUR = 2.5  # sigma of the guide's blur at the finest level, halved with every level while larger than BLUR
+# Near the rim it is better than that, so shallow holes take the first number, deep ones the second.
+FINEST_BLUR = (2.5, 6.0)  # sigma of the guide's blur at the finest level, pixels; a quarter of the hole's depth
+COARSE_BLUR = (1.5, 2.5)  # the same at coarser levels, pixels of the level
 KERNEL = 0.3  # width of the match kernel, against the root of the 25th percentile of the distances
 CONFIDENCE = 1.3  # a patch's confidence falls by this factor for every pixel of depth in the hole
 OVERUSE = 0.05  # distance added per repeated use of a source, against the 25th percentile of the distances
-GUIDE_WEIGHT = 8.0  # of the guide's squared differences against the colours'
+TEXTURE = 0.9  # share of a source's own fine texture that is taken off its distance
+DOUBT = 4.0  # depth over which that share grows to two thirds of its full size, pixels
+SEAM_FROM = 16.0  # depth from which the seam is corrected: in thin holes what differs across the rim is content, pixels
+GUIDE_WEIGHT = 4.0  # of the guide's squared differences against the colours'
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A fill, float32 (H, W, 3) in [0, 255], and the pixel that each hole pixel was copied from.
+    """A fill and where it was copied from.
 
-    `origin` is int32 (H, W, 2) as (y, x), -1 where nothing was copied; None for engines that copy nothing.
+    Args:
+        fill: float32 (H, W, 3) in [0, 255].
+        origin: int32 (H, W, 2) as (y, x), the pixel that each hole pixel was copied from, -1 where nothing was copied;
+            None for engines that copy nothing.
+        shift: float32 (H, W, 3), the change of colour after copying; None where nothing was copied.
     """
 
     fill: Floats
     origin: Ints | None = None
+    shift: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class _Level:
     valid: Mask
 
 
-def _valid_sources(hole: Mask) -> Mask:
+def valid_sources(hole: Mask) -> Mask:
     """Centres of patches that lie inside the picture and hold no hole pixel, bool (H, W)."""
     side = 2 * RADIUS + 1
     known = (~hole).astype(np.uint8)
@@ -73,7 +82,7 @@ def _pyramid(image: Floats, hole: Mask, guide: Floats | None) -> list[_Level]:
     known = image * share[..., None]
     while len(levels) < (LEVELS if guide is not None else LEVELS_ALONE):
         height, width = hole.shape
-        valid = _valid_sources(hole)
+        valid = valid_sources(hole)
         if valid.sum() < MIN_SOURCES or (levels and min(height, width) < 4 * RADIUS + 2):
             break
         levels.append(_Level(image, hole, guide, valid))
@@ -113,6 +122,26 @@ def _overuse(field: Ints, shape: tuple[int, int], unit: float) -> Floats:
     return np.clip(crowd - 1, 0, 4) * np.float32(OVERUSE * unit)
 
 
+def _blur(values: Floats, sigma: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
+
+
+def _texture_bias(image: Floats, valid: Mask) -> Floats:
+    """What a source's distance starts with, so that textured sources are not at a disadvantage. float32 (H, W).
+
+    Deep in the hole the picture is still smooth while it is being searched, and a source's own texture counts as
+    error there: without this the search would prefer flat patches.
+    """
+    if not TEXTURE:
+        return np.zeros(valid.shape, np.float32)
+    fine = _blur(image, 1.5)
+    fine -= image
+    fine *= fine
+    side = 2 * RADIUS + 1
+    energy = cv2.boxFilter(fine.sum(axis=2), -1, (side, side), normalize=False)
+    return np.where(valid, np.float32(-TEXTURE) * energy, np.float32(0))
+
+
 def synthesize(
     photo: Floats, mask: Mask, guide: Floats | None, seed: int = 0, guide_weight: float = GUIDE_WEIGHT,
     progress: Progress = Progress(),
@@ -137,12 +166,19 @@ def synthesize(
     known = photo.astype(np.float32)
     if not mask.any():
         return Synthesis(known)
-    smooth = guide if guide is not None else membrane(known, (~mask).astype(np.float32))
-    start = np.where(mask[..., None], np.clip(smooth, 0, 255), known).astype(np.float32)
+    start = known.copy()
+    if guide is not None:
+        start[mask] = np.clip(guide[mask], 0, 255)
+    else:
+        crop = around(mask, 16)
+        start[crop] = membrane(known[crop], (~mask[crop]).astype(np.float32))
     levels = _pyramid(start, mask, start if guide is not None and guide_weight > 0 else None)
     if not levels:
         return Synthesis(start)
     rng = np.random.default_rng(seed)
+    deepest = float(cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 3).max())
+    finest_blur = float(np.clip(deepest / 4, *FINEST_BLUR))
+    coarse_blur = float(np.clip(finest_blur / 2, *COARSE_BLUR))
     coarse: tuple[Ints, Ints] | None = None
     image, rough_cost = start, np.zeros(0, np.float32)
     pixels = origin = np.empty((0, 2), np.int32)
@@ -166,27 +202,35 @@ def synthesize(
         trust = (-np.log(CONFIDENCE) * depth[reach]).astype(np.float32)
         guided, lead = level.guide is not None, image
         if level.guide is not None:
-            blurred = cv2.GaussianBlur(level.guide, (0, 0), max(BLUR, FINEST_BLUR / 2**scale))
-            lead = blurred * np.float32(np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
+            lead = _blur(level.guide, max(coarse_blur, finest_blur / 2**scale))
+            lead *= np.float32(np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
         field = _refine_field(level, targets, sources, rng, coarse)
         if coarse is not None:
             row = coarse[0][targets[:, 0] // 2, targets[:, 1] // 2]
             cost = np.where(row >= 0, rough_cost[np.maximum(row, 0)], rough_cost.max()).astype(np.float32)
             vote(image, pixels, index, field, cost, trust, _kernel(cost), False, origin)
+        texture = _texture_bias(image, level.valid)
+        doubt = (1 - np.exp(-depth[reach] / DOUBT)).astype(np.float32)
         penalty = np.zeros(reach.shape, np.float32)
         rounds = ROUNDS[min(scale, len(ROUNDS) - 1)]
         for turn in range(rounds):
             fresh, cost = np.empty_like(field), np.empty(len(targets), np.float32)
             colour = image.reshape(image.shape[0], -1)
             number = int(rng.integers(1 << 31))
-            search(colour, lead, guided, penalty, level.valid, sources, targets, index, field, number, fresh, cost)
+            search(
+                colour, lead, guided, penalty, texture, doubt, level.valid, sources, targets, index, field, number,
+                fresh, cost,
+            )  # fmt: skip
             field = fresh
             vote(image, pixels, index, field, cost, trust, _kernel(cost), scale == 0 and turn == rounds - 1, origin)
             penalty = _overuse(field, reach.shape, float(np.percentile(cost, 25)))
         coarse, rough_cost = (index, field), cost
     origins = np.full((*mask.shape, 2), -1, np.int32)
     origins[pixels[:, 0], pixels[:, 1]] = origin
-    return Synthesis(image, origins)
+    if deepest < SEAM_FROM:
+        return Synthesis(image, origins, np.zeros_like(image))
+    corrected = correct_seam(image, known, mask)
+    return Synthesis(corrected, origins, corrected - image)
 
 
 def _kernel(cost: Floats) -> float:

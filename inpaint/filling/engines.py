@@ -20,18 +20,28 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to fill: an engine, the seed of its patch search, and how much the search trusts the network."""
+    """One way to fill: an engine, the seed of its patch search, and for `detail` what guides it and how strongly.
+
+    The guide is the `network`'s fill, or `diffusion` (Telea's), which needs no network.
+    """
 
     engine: str
     seed: int = 0
     guide_weight: float = GUIDE_WEIGHT
+    guide: str = "network"
+
+    @property
+    def sees(self) -> bool:
+        """Whether the network has a part in it."""
+        return self.engine == "network" or (self.engine == "detail" and self.guide == "network")
 
 
-def variants(engine: str, seed: int, count: int) -> list[Variant]:
+def variants(engine: str, guide: str, seed: int, count: int) -> list[Variant]:
     """The engine itself and, after it, other ways to fill the same hole, each different from the others.
 
     Args:
         engine: `network`, `detail`, `patch`, `telea` or `ns`.
+        guide: of the first variant, `network` or `diffusion`.
         seed: of the first variant.
         count: how many, 1 to 4.
     """
@@ -39,7 +49,7 @@ def variants(engine: str, seed: int, count: int) -> list[Variant]:
         Variant("detail", seed), Variant("detail", seed + 1, GUIDE_WEIGHT / 8), Variant("network"),
         Variant("patch", seed), Variant("telea"),
     ]  # fmt: skip
-    first = Variant(engine, seed if engine in ("detail", "patch") else 0)
+    first = Variant(engine, seed if engine in ("detail", "patch") else 0, guide=guide)
     return [first, *(other for other in others if other != first)][:count]
 
 
@@ -72,23 +82,27 @@ class WindowEngines:
         """
         engine = variant.engine
         if engine in ("telea", "ns"):
-            progress(engine, 0.0)
-            start = time.perf_counter()
-            fill = fill_classical(engine, self.photo, self.hole, self.deep)
-            self._spent(engine, start)
-            return Synthesis(fill)
-        guide, weight = None, 0.0
-        synthesis = progress
-        if engine != "patch":
-            first, synthesis = progress.split([0.7, 0.3])
-            guide, weight = self.structure(first), variant.guide_weight
+            return Synthesis(self.diffusion(engine, progress))
+        first, second = progress.split([0.7, 0.3])
         if engine == "network":
-            assert guide is not None
-            return Synthesis(guide)
+            return Synthesis(self.structure(progress))
+        guide = None
+        if engine == "detail" and variant.guide == "network":
+            guide = self.structure(first)
+        elif engine == "detail":
+            guide = self.diffusion("telea", first)
         start = time.perf_counter()
-        result = synthesize(self.photo, self.hole, guide, variant.seed, weight, synthesis)
+        result = synthesize(self.photo, self.hole, guide, variant.seed, variant.guide_weight, second)
         self._spent("detail", start)
         return result
+
+    def diffusion(self, method: str, progress: Progress = Progress()) -> Floats:
+        """The fill of `telea` or `ns`, float32 (H, W, 3) in [0, 255]."""
+        progress(method, 0.0)
+        start = time.perf_counter()
+        fill = fill_classical(method, self.photo, self.hole, self.deep)
+        self._spent("diffusion", start)
+        return fill
 
     def structure(self, progress: Progress = Progress()) -> Floats:
         """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]."""

@@ -78,11 +78,11 @@ def paste_enlarged(small: Synthesis, photo: Pixels, hole: Mask, own: Mask, facto
         part = own[top : top + STRIP]
         if not part.any():
             continue
-        if small.origin is None:
+        if small.origin is None or small.shift is None:
             strip = _smooth_rows(small.fill, top, part.shape, factor)
         else:
             strip = np.zeros((*part.shape, 3), np.float32)
-            transfer(source, hole, scale, small.origin, small.fill, factor, top, strip)
+            transfer(source, hole, scale, small.origin, small.fill, small.shift, factor, top, strip)
         result[top : top + STRIP] = paste(strip, result[top : top + STRIP], part)
     return result
 

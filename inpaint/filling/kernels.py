@@ -33,6 +33,7 @@ class Kernel:
     """
 
     uncached = False
+    _told = False
     _turn = threading.Lock()
 
     def __init__(self, loop: Callable[..., None]) -> None:
@@ -50,6 +51,14 @@ class Kernel:
             except OSError:  # the folder could be written to, the file could not
                 self._give_up_cache()
                 self.compiled(*arguments)
+
+    @classmethod
+    def complaint(cls) -> list[str]:
+        """What to tell the user about kernels that could not be kept: one sentence, once in a process."""
+        if not cls.uncached or cls._told:
+            return []
+        cls._told = True
+        return [NO_CACHE]
 
     def _compile(self, cache: bool) -> Callable[..., None]:
         compiled: Callable[..., None] = njit(parallel=True, nogil=True, fastmath=True, cache=cache)(self.loop)
@@ -103,8 +112,8 @@ def _mix(state: np.uint64) -> np.uint64:
 
 @Kernel
 def search(
-    colour: Floats, guide: Floats, guided: bool, penalty: Floats, valid: Mask, sources: Ints, targets: Ints,
-    index: Ints, field: Ints, seed: int, new_field: Ints, new_cost: Floats,
+    colour: Floats, guide: Floats, guided: bool, penalty: Floats, texture: Floats, doubt: Floats, valid: Mask,
+    sources: Ints, targets: Ints, index: Ints, field: Ints, seed: int, new_field: Ints, new_cost: Floats,
 ) -> None:
     """One round of propagation and random search; reads `field`, writes `new_field` and `new_cost` alone.
 
@@ -112,19 +121,23 @@ def search(
         colour: float32 (H, W * 3).
         guide: float32 (H, W, 3), scaled so that its squared differences carry their weight; counts if `guided`.
         penalty: float32 (H, W), distance a source starts with.
+        texture: float32 (H, W), the same, but counted by the target's doubt.
+        doubt: float32 (N,) in [0, 1], how little of a target is known.
         valid: bool (H, W), centres of fully known patches.
         sources: int32 (M, 2), the same as (y, x).
         targets: int32 (N, 2), centres of the patches to match.
         index: int32 (H, W), a pixel's row in `targets`, or -1.
         field: int32 (N, 2), each target's source centre.
         seed: of this round.
-        new_field, new_cost: int32 (N, 2) and float32 (N,), written.
+        new_field, new_cost: int32 (N, 2) and float32 (N,), written; the cost is the distance without its start.
     """
     height, width = valid.shape
     for i in prange(len(targets)):
         ty, tx = targets[i, 0], targets[i, 1]
         by, bx = field[i, 0], field[i, 1]
-        best = _distance(colour, guide, guided, ty, tx, by, bx, penalty[by, bx], np.float32(3e38))
+        unsure = doubt[i]
+        start = penalty[by, bx] + unsure * texture[by, bx]
+        best = _distance(colour, guide, guided, ty, tx, by, bx, start, np.float32(3e38))
         for jump in (1, 2, 4, 8):
             for side in range(4):
                 oy = (jump if side == 0 else -jump) if side < 2 else 0
@@ -138,7 +151,7 @@ def search(
                 cy, cx = field[j, 0] - oy, field[j, 1] - ox
                 if cy < 0 or cy >= height or cx < 0 or cx >= width or not valid[cy, cx] or (cy == by and cx == bx):
                     continue
-                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx], best)
+                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
                 if d < best:
                     best, by, bx = d, cy, cx
         state = _mix(np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(i))
@@ -146,7 +159,7 @@ def search(
             state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
             j = np.int64(state >> np.uint64(33)) % len(sources)
             cy, cx = sources[j, 0], sources[j, 1]
-            d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx], best)
+            d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
             if d < best:
                 best, by, bx = d, cy, cx
         reach = max(height, width) // 2
@@ -155,12 +168,12 @@ def search(
             cy = by + np.int64(state >> np.uint64(40)) % (2 * reach + 1) - reach
             cx = bx + np.int64(state & np.uint64(0xFFFFFF)) % (2 * reach + 1) - reach
             if cy >= 0 and cy < height and cx >= 0 and cx < width and valid[cy, cx]:
-                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx], best)
+                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
                 if d < best:
                     best, by, bx = d, cy, cx
             reach //= 2
         new_field[i, 0], new_field[i, 1] = by, bx
-        new_cost[i] = best
+        new_cost[i] = best - penalty[by, bx] - unsure * texture[by, bx]
 
 
 @Kernel
@@ -217,7 +230,8 @@ def vote(
 
 @Kernel
 def transfer(
-    photo: NDArray[Any], hole: Mask, scale: float, origin: Ints, fill: Floats, factor: int, top: int, out: Floats
+    photo: NDArray[Any], hole: Mask, scale: float, origin: Ints, fill: Floats, shift: Floats, factor: int, top: int,
+    out: Floats,
 ) -> None:
     """Carry a synthesis over to a larger photo: every pixel is copied from where its small pixel was copied from.
 
@@ -230,6 +244,7 @@ def transfer(
         scale: from the photo's values to [0, 255].
         origin: int32 (h, w, 2), the source of every small pixel, or -1.
         fill: float32 (h, w, 3) in [0, 255], the small fill; stands in where there is no source.
+        shift: float32 (h, w, 3), what is added to a copied pixel.
         factor: large pixels per small one and side.
         top: first row of the strip to write.
         out: float32 (rows, W, 3) in [0, 255], written in the hole.
@@ -262,12 +277,13 @@ def transfer(
                     if sy < 0 or sy >= height or sx < 0 or sx >= width or hole[sy, sx]:
                         continue
                     total += weight
-                    red += weight * photo[sy, sx, 0]
-                    green += weight * photo[sy, sx, 1]
-                    blue += weight * photo[sy, sx, 2]
+                    red += weight * (photo[sy, sx, 0] * scale + shift[qy, qx, 0])
+                    green += weight * (photo[sy, sx, 1] * scale + shift[qy, qx, 1])
+                    blue += weight * (photo[sy, sx, 2] * scale + shift[qy, qx, 2])
             if total > 0:
-                out[row, x, 0], out[row, x, 1] = red / total * scale, green / total * scale
-                out[row, x, 2] = blue / total * scale
+                out[row, x, 0] = min(max(red / total, 0.0), 255.0)
+                out[row, x, 1] = min(max(green / total, 0.0), 255.0)
+                out[row, x, 2] = min(max(blue / total, 0.0), 255.0)
             else:
                 out[row, x, 0], out[row, x, 1] = spare_red / spare, spare_green / spare
                 out[row, x, 2] = spare_blue / spare

@@ -18,10 +18,11 @@ class HoleReport:
         seed: of its patch search.
         box: left, top, right, bottom of the window (pixels, ends excluded).
         hole_pixels: filled by this window.
+        shrunk: by which factor the window was shrunk to be worked on; 1 for most.
         hole_depth: distance of the farthest hole pixel from a known one (pixels).
         network_reach: how far the network sees from a pixel (pixels of the photo); None where it was not asked.
         seam: steps across the seam against steps between known pixels; about 1 for an invisible seam.
-        scores: what the choice of an engine rests on, by name; lower is better.
+        scores: the figures that the choice of an engine rests on, by name.
         reason: why this engine, one sentence.
     """
 
@@ -29,6 +30,7 @@ class HoleReport:
     seed: int
     box: tuple[int, int, int, int]
     hole_pixels: int
+    shrunk: int
     hole_depth: float
     network_reach: float | None
     seam: float

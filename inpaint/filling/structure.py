@@ -33,6 +33,11 @@ def octave_sizes(height: int, width: int, guided: bool = True) -> list[tuple[int
     return [(max(1, round(height * s)), max(1, round(width * s))) for s in reversed(scales)]
 
 
+def octave_scale(height: int, width: int, guided: bool = True) -> float:
+    """Pixels of a window per pixel of its first octave: by how much a network's view is widened there."""
+    return max(height, width) / max(octave_sizes(height, width, guided)[0])
+
+
 def shrink_known(
     photo: NDArray[np.float32], mask: NDArray[np.bool_], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -7,22 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Core = tuple[int, int, int, int]  # top, left, bottom, right of holes, pixels, ends excluded
 LEAST_CONTEXT = 48  # pixels
 LEAST_SHARE = 0.25  # of the hole's longer side, which the context keeps however large the window grows
-MOST_PIXELS = 4_000_000  # of a window; where context is what makes it larger, it gets less
+MOST_PIXELS = 2_000_000  # of a window; where context is what makes it larger, it gets less
 TILE = 512  # side of the tiles into which wide-spread small holes are cut, pixels
+DEPTHS = 16  # a hole's own depths that count as its size when it is long and thin
+SHALLOW = 16.0  # depth up to which a group of holes is cut into tiles when it is long, or one of many, pixels
+MANY = 128  # more shallow groups than this are gathered tile by tile
 MERGED_SIDE = 1024  # windows are merged only up to this side, pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
-    """A rectangle of the photo and the part of it whose hole pixels this window fills (pixels, ends excluded)."""
+    """A rectangle of the photo and the holes in it that this window fills (pixels, ends excluded).
+
+    Args:
+        top, left, bottom, right: the rectangle.
+        core: bounding box of the holes that it fills.
+        holes: bool (H, W) of the whole photo: those of its holes that may be filled here.
+    """
 
     top: int
     left: int
     bottom: int
     right: int
-    core: tuple[int, int, int, int]  # top, left, bottom, right of the holes themselves
+    core: Core
+    holes: Mask
 
     @property
     def crop(self) -> tuple[slice, slice]:
@@ -39,81 +50,142 @@ class Window:
         """Pixels."""
         return (self.bottom - self.top) * (self.right - self.left)
 
-    def own(self, hole: Mask) -> Mask:
-        """The hole pixels that this window fills: those in its core.
-
-        Args:
-            hole: bool, the mask cut to the window.
-        """
-        mine = np.zeros_like(hole)
+    @property
+    def own(self) -> Mask:
+        """The hole pixels that this window fills, bool of the window's shape."""
+        mine = np.zeros((self.bottom - self.top, self.right - self.left), bool)
         top, left, bottom, right = self.core
-        mine[top - self.top : bottom - self.top, left - self.left : right - self.left] = True
-        return mine & hole
+        mine[top - self.top : bottom - self.top, left - self.left : right - self.left] = self.holes[
+            top:bottom, left:right
+        ]
+        return mine
+
+    def grown(self, margin: int) -> "Window":
+        """The window of the same core with this margin on each side, cut at the photo's edges (pixels)."""
+        top, left, bottom, right = self.core
+        height, width = self.holes.shape
+        return Window(
+            max(0, top - margin), max(0, left - margin), min(height, bottom + margin), min(width, right + margin),
+            self.core, self.holes,
+        )  # fmt: skip
 
 
-def _around(core: tuple[int, int, int, int], shape: tuple[int, int], context: float) -> Window:
-    top, left, bottom, right = core
-    longest = max(bottom - top, right - left)
+def _margin(core: Core, depth: float, context: float) -> int:
+    longest = max(_size(core))
     room = (MOST_PIXELS**0.5 - longest) / 2  # the window of a square hole stays within the bound
-    margin = max(LEAST_CONTEXT, round(min(context * longest, max(room, LEAST_SHARE * longest))))
-    return Window(
-        max(0, top - margin), max(0, left - margin), min(shape[0], bottom + margin), min(shape[1], right + margin), core
-    )
+    wanted = context * min(longest, DEPTHS * depth)
+    return max(LEAST_CONTEXT, round(min(wanted, max(room, LEAST_SHARE * longest))))
 
 
-def _tiles(core: tuple[int, int, int, int], mask: Mask) -> list[tuple[int, int, int, int]]:
-    """Cut a core into tiles when its holes are small beside it, so that they are filled at full size."""
+def _depth(core: Core, mask: Mask) -> float:
+    """Distance of the innermost hole pixel of a core from a known one (pixels)."""
+    hole = mask[core[0] : core[2], core[1] : core[3]].astype(np.uint8)
+    return float(cv2.distanceTransform(np.pad(hole, 1), cv2.DIST_L2, 3).max())
+
+
+def _tighten(core: Core, mask: Mask) -> Core | None:
+    """The bounding box of the hole pixels of a core; None where it holds none."""
+    part = mask[core[0] : core[2], core[1] : core[3]]
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    if not len(rows):
+        return None
+    top, left = core[:2]
+    return top + int(rows[0]), left + int(columns[0]), top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
+
+
+def _size(core: Core) -> tuple[int, int]:
+    return core[2] - core[0], core[3] - core[1]
+
+
+def _cut(core: Core, mask: Mask) -> list[Core]:
+    """The tiles of a core that hold hole pixels, each tightened to them."""
     top, left, bottom, right = core
-    if max(bottom - top, right - left) <= TILE:
-        return [core]
-    depth = cv2.distanceTransform(mask[top:bottom, left:right].astype(np.uint8), cv2.DIST_L2, 3).max()
-    if depth > TILE / 8:
-        return [core]
-    cut = []
-    for y in range(top, bottom, TILE):
-        for x in range(left, right, TILE):
-            ys, xs = np.nonzero(mask[y : min(y + TILE, bottom), x : min(x + TILE, right)])
-            if len(ys):
-                cut.append((y + int(ys.min()), x + int(xs.min()), y + int(ys.max()) + 1, x + int(xs.max()) + 1))
-    return cut
+    tiles = [
+        _tighten((y, x, min(y + TILE, bottom), min(x + TILE, right)), mask)
+        for y in range(top, bottom, TILE)
+        for x in range(left, right, TILE)
+    ]
+    return [tile for tile in tiles if tile is not None]
 
 
-def _union(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def _union(a: Core, b: Core) -> Core:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
-def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+def _meet(a: Core, b: Core) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def find_windows(mask: Mask, context: float) -> list[Window]:
-    """Windows that together cover every hole.
-
-    Args:
-        mask: bool (H, W), True = hole, not empty.
-        context: known surroundings on each side as a multiple of the holes' longer side.
-
-    Returns:
-        windows in reading order; every hole pixel lies in the core of at least one.
-    """
-    reach = np.ones((2 * LEAST_CONTEXT // 2 + 1,) * 2, np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask.astype(np.uint8), reach))
-    cores = []
-    for left, top, width, height, _ in stats[1:count].tolist():
-        ys, xs = np.nonzero(mask[top : top + height, left : left + width])
-        core = (top + int(ys.min()), left + int(xs.min()), top + int(ys.max()) + 1, left + int(xs.max()) + 1)
-        cores += _tiles(core, mask)
-    merging = len(cores) <= 500  # beyond that the tiles are many and small, and merging gains nothing
+def _merge(cores: list[Core], depths: list[float], context: float) -> list[tuple[Core, float]]:
+    """Join cores that meet, or whose contexts meet while the joint core stays small."""
+    merging = True
     while merging:
         merging = False
         for i in range(len(cores)):
             for j in range(len(cores) - 1, i, -1):
                 joined = _union(cores[i], cores[j])
-                small = max(joined[2] - joined[0], joined[3] - joined[1]) <= MERGED_SIDE
-                a, b = _around(cores[i], mask.shape, context), _around(cores[j], mask.shape, context)
-                overlap = _meet((a.top, a.left, a.bottom, a.right), (b.top, b.left, b.bottom, b.right))
-                if _meet(cores[i], cores[j]) or (small and overlap and len(_tiles(joined, mask)) == 1):
-                    cores[i] = joined
-                    del cores[j]
+                small = max(_size(joined)) <= MERGED_SIDE
+                reach = _margin(cores[i], depths[i], context) + _margin(cores[j], depths[j], context)
+                top, left, bottom, right = cores[i]
+                near = small and _meet((top - reach, left - reach, bottom + reach, right + reach), cores[j])
+                if near or _meet(cores[i], cores[j]):
+                    cores[i], depths[i] = joined, max(depths[i], depths[j])
+                    del cores[j], depths[j]
                     merging = True
-    return [_around(core, mask.shape, context) for core in sorted(cores)]
+    return list(zip(cores, depths, strict=True))
+
+
+def find_windows(mask: Mask, context: float) -> list[Window]:
+    """Windows that together cover every hole.
+
+    Many shallow holes (specks, dust, hairlines) are gathered tile by tile: one pass over the photo.
+
+    Args:
+        mask: bool (H, W), True = hole, not empty.
+        context: known surroundings on each side as a multiple of the holes' longer side, or of sixteen times their
+            depth where that is less (a long scratch needs no more than its own neighbourhood).
+
+    Returns:
+        windows in reading order; their `own` pixels together are the mask.
+    """
+    reach = np.ones((2 * LEAST_CONTEXT // 2 + 1,) * 2, np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask.astype(np.uint8), reach))
+    cores = [
+        core
+        for left, top, width, height, _ in stats[1:count].tolist()
+        if (core := _tighten((top, left, top + height, left + width), mask))
+    ]
+    depths = [_depth(core, mask) for core in cores]
+    shallow = [k for k in range(len(cores)) if depths[k] <= SHALLOW]
+    found: list[tuple[Core, float, Mask]] = []
+    deep = mask
+    if len(shallow) > MANY or any(max(_size(cores[k])) > TILE for k in shallow):
+        is_shallow = np.zeros(count, bool)
+        is_shallow[[k + 1 for k in shallow]] = True
+        thin = is_shallow[labels] & mask
+        deep = mask & ~thin
+        found = [(tile, _depth(tile, thin), thin) for tile in _cut((0, 0, *mask.shape), thin)]
+        others = np.flatnonzero(~is_shallow[1:])
+        cores, depths = [cores[k] for k in others], [depths[k] for k in others]
+    del labels
+    found += [(core, depth, deep) for core, depth in _merge(cores, depths, context)]
+    found.sort(key=lambda entry: entry[0])
+    return [Window(*core, core, part).grown(_margin(core, depth, context)) for core, depth, part in found]
+
+
+def widen(window: Window, mask: Mask) -> Window:
+    """A larger window where this one knows too little: twice the margin until a quarter of it is known, or it is all.
+
+    Args:
+        window: one of `find_windows`.
+        mask: bool (H, W), the whole photo's.
+    """
+    margin = max(window.core[0] - window.top, window.bottom - window.core[2], LEAST_CONTEXT)
+    margin = max(margin, window.core[1] - window.left, window.right - window.core[3])
+    while mask[window.crop].mean() > 0.75 and window.area < mask.size:
+        margin *= 2
+        wider = window.grown(margin)
+        if wider.area > MOST_PIXELS and not mask[window.crop].all():
+            break
+        window = wider
+    return window

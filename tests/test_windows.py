@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from inpaint.filling.windows import MOST_PIXELS, find_windows, widen
+
+
+def random_boxes(seed, shape=(900, 1400), most=40, largest=90):
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, bool)
+    for _ in range(rng.integers(1, most)):
+        y, x, s = rng.integers(0, shape[0] - 20), rng.integers(0, shape[1] - 20), rng.integers(1, largest)
+        mask[y : y + s, x : x + s] = True
+    return mask
+
+
+def specks(count, shape=(2000, 3000)):
+    rng = np.random.default_rng(0)
+    mask = np.zeros(shape, bool)
+    mask[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = True
+    return mask
+
+
+def covered(mask, context=1.0):
+    """How often every pixel is filled."""
+    times = np.zeros(mask.shape, int)
+    for window in find_windows(mask, context):
+        assert window.own.shape == times[window.crop].shape
+        times[window.crop] += window.own
+    return times
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("context", [0.25, 1.0, 8.0])
+def test_every_hole_pixel_is_filled_once_and_no_other(seed, context):
+    mask = random_boxes(seed)
+    assert np.array_equal(covered(mask, context), mask.astype(int))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_holes_among_specks_are_filled_once(seed):
+    mask = specks(3000, (900, 1400)) | random_boxes(seed, most=4, largest=300)
+    assert np.array_equal(covered(mask), mask.astype(int))
+    assert len(find_windows(mask, 1.0)) < 20
+
+
+def test_a_hole_gets_the_context_asked_for():
+    mask = np.zeros((1000, 1000), bool)
+    mask[400:500, 450:550] = True
+    (window,) = find_windows(mask, 1.0)
+    assert (window.top, window.left, window.bottom, window.right) == (300, 350, 600, 650)
+    assert window.core == (400, 450, 500, 550) and window.longest == 300 and window.area == 90000
+    (narrow,) = find_windows(mask, 0.25)
+    assert narrow.top == 400 - 48
+
+
+def test_thousands_of_specks_are_one_pass_of_tiles():
+    windows = find_windows(specks(4000), 1.0)
+    assert len(windows) <= 24 and max(window.longest for window in windows) <= 512 + 2 * 48
+
+
+def test_a_long_scratch_stays_at_full_size_and_narrow():
+    mask = np.zeros((3000, 4000), bool)
+    for x in range(100, 3900):
+        mask[x // 2 : x // 2 + 3, x] = True
+    windows = find_windows(mask, 1.0)
+    assert np.array_equal(covered(mask), mask.astype(int))
+    assert max(window.longest for window in windows) <= 512 + 2 * 80
+
+
+@pytest.mark.parametrize("side", [300, 900, 1300])
+def test_context_gives_way_before_a_window_grows_too_large(side):
+    mask = np.zeros((5000, 5000), bool)
+    mask[2000 : 2000 + side, 2000 : 2000 + side] = True
+    (window,) = find_windows(mask, 8.0)
+    assert window.area <= max(MOST_PIXELS * 1.01, (1.5 * side) ** 2 * 1.01)
+
+
+def test_a_window_with_little_known_is_widened_up_to_the_photo():
+    mask = np.zeros((400, 600), bool)
+    mask[100:300, 100:500] = True
+    mask[::2] = mask[:, ::2] = True
+    mask[:, 580:] = False
+    (window, *_) = find_windows(mask, 0.25)
+    wide = widen(window, mask)
+    assert wide.area >= window.area and wide.core == window.core
+    assert wide.area == mask.size or mask[wide.crop].mean() <= 0.75
+    lone = np.zeros((300, 300), bool)
+    lone[100:120, 100:120] = True
+    (window,) = find_windows(lone, 1.0)
+    assert widen(window, lone) is window
