@@ -4,8 +4,12 @@ import cv2
 import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from inpaint.errors import Cancelled
 from inpaint.filling import detail
+from inpaint.filling.progress import Progress
 
 
 def synthesize(*arguments, **settings):
@@ -118,6 +122,53 @@ def test_a_constant_photo_stays_constant(guided):
     photo, mask = np.full((96, 80, 3), 77, np.uint8), box_hole(96, 80, 30)
     fill = synthesize(photo, mask, photo.astype(np.float32) if guided else None)
     assert np.abs(fill - 77).max() < 0.01
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(1, 60), width=st.integers(1, 60), share=st.floats(0.01, 0.99), guided=st.booleans(),
+    blocky=st.booleans(), seed=st.integers(0, 10**6),
+)  # fmt: skip
+def test_any_hole_is_filled_with_finite_values_whatever_the_threads(height, width, share, guided, blocky, seed):
+    rng = np.random.default_rng(seed)
+    photo = rng.uniform(0, 255, (height, width, 3)).astype(np.float32)
+    mask = rng.random((height, width)) < share
+    if blocky:
+        mask = np.zeros((height, width), bool)
+        mask[: round(height * share), : round(width * share) + 1] = True
+    guide = rng.uniform(-50, 300, photo.shape).astype(np.float32) if guided else None
+    threads = numba.get_num_threads()
+    try:
+        fills = []
+        for count in (1, numba.config.NUMBA_NUM_THREADS):
+            numba.set_num_threads(count)
+            fills.append(detail.synthesize(photo, mask, guide, seed=seed))
+    finally:
+        numba.set_num_threads(threads)
+    assert np.array_equal(fills[0].fill, fills[1].fill)
+    assert np.isfinite(fills[0].fill).all() and fills[0].fill.min() >= 0 and fills[0].fill.max() <= 255
+    assert np.array_equal(fills[0].fill[~mask], photo[~mask])
+    if fills[0].origin is not None:
+        sources = fills[0].origin[mask]
+        sources = sources[sources[:, 0] >= 0]
+        assert not mask[sources[:, 0], sources[:, 1]].any()
+
+
+def test_textured_sources_are_not_at_a_disadvantage(monkeypatch):
+    strength = np.linspace(0.1, 1, 192, dtype=np.float32)[None, :, None]
+    photo, mask = 128 + (noise(192).astype(np.float32) - 128) * strength, box_hole(192, 192, 70)
+    guide = blurred(photo, 16)
+    fair = high_frequencies(synthesize(photo, mask, guide), mask)
+    monkeypatch.setattr(detail, "TEXTURE", 0.0)
+    assert fair > 1.1 * high_frequencies(synthesize(photo, mask, guide), mask)
+
+
+def test_cancelling_between_levels():
+    def stop(stage, done):
+        return done < 0.2
+
+    with pytest.raises(Cancelled):
+        synthesize(noise(), box_hole(128, 128, 40), None, progress=Progress(stop))
 
 
 def test_without_sources_the_guide_is_the_answer():

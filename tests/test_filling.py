@@ -33,7 +33,7 @@ def test_membrane_of_a_constant_is_that_constant():
 def test_seam_correction_removes_a_colour_shift():
     photo = working_scale(scene(100, 100))
     mask = np.zeros((100, 100), bool)
-    mask[30:70, 30:70] = True
+    mask[20:80, 20:80] = True
     shifted = np.clip(photo + 30, 0, 255)
     rim = mask & ~np.pad(mask, 1)[2:, 1:-1]
     before = np.abs(shifted - photo)[rim].mean()
@@ -50,6 +50,9 @@ def test_seam_correction_leaves_the_surroundings_and_needs_a_hole():
     assert np.array_equal(correct_seam(photo + 5, photo, mask), photo + 5)
     mask[:20, 30:] = True
     assert np.array_equal(correct_seam(photo + 5, photo, mask)[~mask], (photo + 5)[~mask])
+    mask[:] = False
+    mask[20:30, 5:45] = True  # too thin for a correction
+    assert np.array_equal(correct_seam(photo + 5, photo, mask), photo + 5)
 
 
 @pytest.mark.parametrize("strip", [7, 64, 1000])

@@ -79,14 +79,31 @@ def test_large_photo(inpainter):
 
 
 @settings(max_examples=25, deadline=None)
-@given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 10**6))
-def test_any_size_and_mask(inpainter, height, width, seed):
+@given(
+    height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 10**6), deep=st.booleans(),
+    engine=st.sampled_from(["auto", "network", "detail", "patch", "telea", "ns"]),
+)  # fmt: skip
+def test_any_size_mask_and_depth(inpainter, height, width, seed, deep, engine):
     rng = np.random.default_rng(seed)
     photo, mask = scene(height, width, seed), rng.random((height, width)) < rng.uniform(0.01, 0.95)
     if mask.all() or not mask.any():
         return
-    first, second = inpainter.fill(photo, mask), inpainter.fill(photo, mask)
+    if deep:
+        photo = photo.astype(np.uint16) * 256 + rng.integers(0, 256, photo.shape, dtype=np.uint16)
+    options = FillOptions(engine=engine)
+    first, second = inpainter.fill(photo, mask, options), inpainter.fill(photo, mask, options)
+    assert first.photo.dtype == photo.dtype
     assert np.array_equal(first.photo[~mask], photo[~mask]) and np.array_equal(first.photo, second.photo)
+
+
+@pytest.mark.parametrize("size", [(2, 300), (300, 2), (3, 3), (1, 2)])
+@pytest.mark.parametrize("engine", ["auto", "patch", "telea"])
+def test_slivers_and_constant_photos(inpainter, size, engine):
+    photo, mask = np.full((*size, 3), 140, np.uint8), np.zeros(size, bool)
+    mask.flat[: mask.size // 2] = True
+    filled = inpainter.fill(photo, mask, FillOptions(engine=engine)).photo
+    assert np.array_equal(filled[~mask], photo[~mask])
+    assert engine == "auto" or np.abs(filled.astype(int) - 140).max() <= 1
 
 
 def test_report_is_json(inpainter):

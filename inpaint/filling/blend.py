@@ -8,6 +8,7 @@ from inpaint.filling.report import Pixels
 
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
+SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, all of it beyond the second, pixels
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 
@@ -55,6 +56,7 @@ def correct_seam(
 
     The difference of the local mean colours on both sides of the rim is spread smoothly into the hole (a membrane,
     as in Poisson blending, Perez 2003) and added, fading with depth: the middle keeps more of the engine's own colour.
+    In a thin hole nothing is corrected: what differs across it is the photo's content.
 
     Args:
         fill: float32 (H, W, 3) in [0, 255], the engine's opinion of every pixel.
@@ -68,12 +70,16 @@ def correct_seam(
         return fill
     crop = around(mask, round(5 * SIGMA))
     mask, photo, part = mask[crop], photo[crop], fill[crop]
+    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    deepest = float(depth.max())
+    strength = min(1.0, (deepest - SEAM_DEPTHS[0]) / (SEAM_DEPTHS[1] - SEAM_DEPTHS[0]))
+    if strength <= 0:
+        return fill
     known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
     rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
     step = local_mean(photo, known) - local_mean(part, hole)
     correction = membrane(step * rim[..., None], rim.astype(np.float32))
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
-    fade = np.exp(-FADE * depth / max(8.0, float(depth.max())))
+    fade = strength * np.exp(-FADE * depth / max(8.0, deepest))
     result = fill.copy()
     result[crop] = np.where(mask[..., None], np.clip(part + correction * fade[..., None], 0, 255), part)
     return result

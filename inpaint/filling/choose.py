@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inpaint.filling.detail import MIN_SOURCES, valid_sources
 
-HAIRLINE = 6.0  # depth up to which diffusion guides the patches as well as the network does, pixels
+HAIRLINE = 8.0  # depth up to which diffusion guides the patches at least as well as the network does, pixels
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def choose_engine(hole: NDArray[np.bool_], depth: float, reach: float | None) ->
     if sources < MIN_SOURCES:
         return Choice("network", "network", scores, f"only {sources} known patches to copy from")
     if depth <= HAIRLINE:
-        return Choice("detail", "diffusion", scores, f"a hairline, {depth:.1f} pixels deep: no structure to be found")
+        return Choice("detail", "diffusion", scores, f"a hairline, {depth:.1f} pixels deep: diffusion guides it")
     if reach is not None and depth > reach:
         return Choice("detail", "network", scores, "patches, though the hole is deeper than the network sees")
     return Choice("detail", "network", scores, "patches guided by the network measured best for such holes")

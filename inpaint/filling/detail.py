@@ -27,7 +27,6 @@ CONFIDENCE = 1.3  # a patch's confidence falls by this factor for every pixel of
 OVERUSE = 0.05  # distance added per repeated use of a source, against the 25th percentile of the distances
 TEXTURE = 0.9  # share of a source's own fine texture that is taken off its distance
 DOUBT = 4.0  # depth over which that share grows to two thirds of its full size, pixels
-SEAM_FROM = 16.0  # depth from which the seam is corrected: in thin holes what differs across the rim is content, pixels
 GUIDE_WEIGHT = 4.0  # of the guide's squared differences against the colours'
 
 
@@ -227,8 +226,6 @@ def synthesize(
         coarse, rough_cost = (index, field), cost
     origins = np.full((*mask.shape, 2), -1, np.int32)
     origins[pixels[:, 0], pixels[:, 1]] = origin
-    if deepest < SEAM_FROM:
-        return Synthesis(image, origins, np.zeros_like(image))
     corrected = correct_seam(image, known, mask)
     return Synthesis(corrected, origins, corrected - image)
 
