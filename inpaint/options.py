@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from inpaint.errors import OptionError
 
+MASK_IS = ("auto", "white", "black", "alpha", "transparent")  # which part of a mask picture is the hole
 ENGINES = ("auto", "network", "detail", "patch", "telea", "ns")
 
 

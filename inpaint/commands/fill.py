@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from inpaint.commands.shared import add_threads, set_threads
 from inpaint.errors import OptionError, shown
-from inpaint.options import FillOptions
+from inpaint.options import MASK_IS, FillOptions
+from inpaint.photo.limits import Limits
 
 if TYPE_CHECKING:
     from inpaint.fill_file import FillJob
@@ -33,8 +34,7 @@ def fill_options(args: argparse.Namespace) -> FillOptions:
 
 def add_file_options(command: argparse.ArgumentParser) -> None:
     """How photos and masks are read and outputs written, for `file_options`."""
-    choices = ("auto", "white", "black", "alpha", "transparent")
-    command.add_argument("--mask-is", choices=choices, default="auto", help="which part of the mask is the hole")
+    command.add_argument("--mask-is", choices=MASK_IS, default="auto", help="which part of the mask is the hole")
     command.add_argument("--lossless", action="store_true", help="never move a kept pixel: PNG where a format would")
     command.add_argument(
         "--verify", action=argparse.BooleanOptionalAction, default=True,
@@ -42,19 +42,17 @@ def add_file_options(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--mark", action="store_true", help="state the fill in XMP, write a recipe beside the output")
     command.add_argument("--keep-time", action="store_true", help="give the output the photo's file times")
-    command.add_argument("--max-pixels", type=int, metavar="N", help="refuse larger pictures (default: 178,956,970)")
-    command.add_argument("--max-bytes", type=int, metavar="N", help="refuse larger files (default: 1 GiB)")
+    for name, value, what in (("pixels", Limits.pixels, "pictures"), ("bytes", Limits.file_bytes, "files")):
+        text = f"refuse {what} of more {name} (default: {value:,})"
+        command.add_argument(f"--max-{name}", type=int, metavar="N", default=value, help=text)
     command.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
 def file_options(args: argparse.Namespace, job: "FillJob") -> "FillJob":
     """A job with the settings that `add_file_options` parsed."""
-    from inpaint.photo.limits import Limits
-
-    given = {"pixels": args.max_pixels, "file_bytes": args.max_bytes}
     return replace(
         job, mask_is=args.mask_is, lossless=args.lossless, verify=args.verify, mark=args.mark, keep_time=args.keep_time,
-        overwrite=args.overwrite, limits=Limits(**{k: v for k, v in given.items() if v is not None}),
+        overwrite=args.overwrite, limits=Limits(args.max_pixels, args.max_bytes),
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def _values(path: Path, picture: Image.Image) -> tuple[NDArray, NDArray | None, 
     if "A" in picture.getbands() or "transparency" in picture.info:
         values = np.array(picture.convert("RGBA"))
         return values[..., :3], values[..., 3], None
-    return np.array(picture.convert("RGB")), None, None
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB")), None, None
 
 
 def is_lossless(form: str, data: bytes) -> bool:

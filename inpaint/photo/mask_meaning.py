@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.errors import MaskError, OptionError
+from inpaint.options import MASK_IS
 
 Mask = NDArray[np.bool_]
-MASK_IS = ("auto", "white", "black", "alpha", "transparent")
 THRESHOLD = 127  # what is brighter counts as white: the middle of 0..255
 COLOURFUL = 64  # difference of the largest and smallest channel from which a pixel counts as coloured
 GREYS_ALLOWED = 0.25  # share of pixels that may be neither black nor white, as the rims of soft masks are

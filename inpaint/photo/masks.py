@@ -9,10 +9,10 @@ import numpy as np
 from inpaint.errors import EmptyMask, MaskError, PhotoError, shown
 from inpaint.photo.decode import open_upright
 from inpaint.photo.limits import Limits
-from inpaint.photo.mask_meaning import MASK_IS, Mask, picture_to_mask
+from inpaint.photo.mask_meaning import Mask, picture_to_mask
 from inpaint.photo.orientation import swaps_sides, turn_upright
 
-__all__ = ["MASK_IS", "Mask", "check_mask", "dilate_mask", "load_mask", "picture_to_mask", "resize_mask"]
+__all__ = ["Mask", "check_mask", "dilate_mask", "load_mask", "picture_to_mask", "resize_mask"]
 ASPECT = 0.01  # relative difference of the aspects at which two sizes still belong together
 
 
@@ -26,7 +26,7 @@ def load_mask(
         path: a picture; see `picture_to_mask` for what it may look like.
         shape: (height, width) of the upright photo in pixels.
         notes: sentences about what was decided are added here.
-        mask_is: which part of the mask is the hole, one of `MASK_IS`.
+        mask_is: which part of the mask is the hole, one of `options.MASK_IS`.
         orientation: of the photo's stored pixels, 1 to 8; a mask of their size is turned like them.
         limits: larger files are refused.
 

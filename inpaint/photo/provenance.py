@@ -94,7 +94,11 @@ def read_recipe(path: Path) -> Recipe:
         recipe = Recipe(**values)
     except (KeyError, TypeError, ValueError, IndexError, OSError, SyntaxError, InpaintError) as error:
         raise RecipeError(f"{shown(path)}: is damaged or of another version ({error})") from None
-    for name, kind in (("photo", str), ("photo_sha256", str), ("model", str), ("device", str), ("threads", int)):
+    kinds: dict[type, tuple[str, ...]] = {
+        str: ("photo", "photo_sha256", "model", "weights_sha256", "device", "output", "output_sha256"),
+        int: ("threads",), bool: ("lossless", "mark", "keep_time"), dict: ("versions",),
+    }  # fmt: skip
+    for name, kind in ((name, kind) for kind, names in kinds.items() for name in names):
         if not isinstance(getattr(recipe, name), kind):
             raise RecipeError(f"{shown(path)}: is damaged or of another version ({name} is not {kind.__name__})")
     return recipe
