@@ -111,7 +111,7 @@ def named_pairs(texts: list[str], what: str) -> dict[str, str]:
     for text in texts:
         name, _, value = text.rpartition("=")
         name = name or Path(value).stem
-        if not re.fullmatch(r"[\w.+-]+", name):
+        if not re.fullmatch(r"\w[\w.+-]*", name):
             raise OptionError(f"{what} {text!r}: a name may hold letters, digits and . + - _, use NAME={value}")
         if name in pairs:
             raise OptionError(f"{what} {text!r}: the name {name} is taken, use OTHER={value}")
