@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import fill, models, train
+from inpaint.commands import fill, models, receptive_field, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, models, train)
+COMMANDS = (fill, models, receptive_field, train)
 
 
 def build_parser() -> argparse.ArgumentParser:

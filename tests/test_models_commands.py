@@ -20,7 +20,7 @@ def test_list(capsys):
     assert main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(NETWORKS)
-    assert "4,052,478" in lines[-1] and "601 px" in lines[-1] and "shipped" in lines[1]
+    assert "4,052,478" in lines[-1] and "603 px" in lines[-1] and "shipped" in lines[1]
     assert main(["models", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["glcic"]["parameters"] == 6_072_131 and rows["glcic"]["weights"] is None
