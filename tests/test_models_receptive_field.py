@@ -113,6 +113,12 @@ def test_the_walk_is_what_gradients_say(name, config, field):
     assert widest == field
 
 
+@pytest.mark.parametrize("name", list(SMALL))
+def test_strides_are_whole_and_end_at_one(name):
+    field = theoretical_field(build_network(name, SMALL[name]))
+    assert field.stride == 4 and {layer.stride for layer in field.layers} == {1, 2, 4} and field.layers[-1].stride == 1
+
+
 def test_parts_that_see_everything_are_named():
     assert theoretical_field(build_network("deepfill-v2", SMALL["deepfill-v2"])).global_parts == ("attention",)
     assert theoretical_field(build_network("dilated", SMALL["dilated"])).global_parts == ("context",)

@@ -23,6 +23,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from inpaint.models.layers import InpaintingNetwork
 
 Needs = Callable[[int], int]  # cells of a layer's output, in a row, to the cells of its input that they depend on
+Rule = tuple[Needs, float]  # ..., and how many input cells lie between neighbouring output cells
 
 
 @dataclass(frozen=True)
@@ -179,14 +180,14 @@ class _Record(TorchFunctionMode):
     ) -> None:
         x, name = inputs[0], ""
         needs: Needs = _same
+        scale = 1.0
         ratio = x.shape[-1] / output.shape[-1] if output.ndim == 4 else 0.0  # input cells to an output cell
         if kind in RULES:
-            needs = RULES[kind](ratio, dict(zip(SIGNATURES.get(kind, ()), args, strict=False)) | kwargs)
+            needs, scale = RULES[kind](ratio, dict(zip(SIGNATURES.get(kind, ()), args, strict=False)) | kwargs)
             name = self.names.get(id(args[1]), kind) if len(args) > 1 else kind
         elif output.ndim != 4 or (ratio != 1 and kind not in ("pad", "_pad", "__getitem__")):
             raise NotImplementedError(f"what {kind} sees is not known, from {tuple(x.shape)} to {tuple(output.shape)}")
         parents = tuple(self.nodes[t] for t in inputs)
-        scale = ratio if name else 1.0
         node = self._number(output, self.strides[parents[0]] * scale)
         self.steps.append(_Step(parents, node, needs, name, kind))
 
@@ -208,33 +209,34 @@ def _one(value: Any) -> int:
     return int(value[0] if isinstance(value, tuple | list) else value)
 
 
-def _convolution(ratio: float, settings: dict[str, Any]) -> Needs:
+def _convolution(ratio: float, settings: dict[str, Any]) -> Rule:
     stride, dilation = _one(settings.get("stride", 1)), _one(settings.get("dilation", 1))
-    return _gathering(settings["weight"].shape[-1], dilation, stride)
+    return _gathering(settings["weight"].shape[-1], dilation, stride), stride
 
 
-def _transposed(ratio: float, settings: dict[str, Any]) -> Needs:
+def _transposed(ratio: float, settings: dict[str, Any]) -> Rule:
     stride = _one(settings.get("stride", 1))
-    return _spreading(settings["weight"].shape[-1] / stride, stride)
+    return _spreading(settings["weight"].shape[-1] / stride, stride), 1 / stride
 
 
-def _pooling(ratio: float, settings: dict[str, Any]) -> Needs:
+def _pooling(ratio: float, settings: dict[str, Any]) -> Rule:
     kernel = _one(settings["kernel_size"])
-    return _gathering(kernel, 1, _one(settings.get("stride") or kernel))
+    stride = _one(settings.get("stride") or kernel)
+    return _gathering(kernel, 1, stride), stride
 
 
-def _resized(ratio: float, settings: dict[str, Any]) -> Needs:
-    return _spreading(1 if settings.get("mode", "nearest") == "nearest" else 2, 1 / ratio)
+def _resized(ratio: float, settings: dict[str, Any]) -> Rule:
+    return _spreading(1 if settings.get("mode", "nearest") == "nearest" else 2, 1 / ratio), ratio
 
 
-RULES: dict[str, Callable[[float, dict[str, Any]], Needs]] = {
+RULES: dict[str, Callable[[float, dict[str, Any]], Rule]] = {
     "conv2d": _convolution,
     "conv_transpose2d": _transposed,
     "avg_pool2d": _pooling,
     "max_pool2d": _pooling,
     "interpolate": _resized,
-    "pixel_shuffle": lambda ratio, _: _spreading(1, 1 / ratio),
-    "pixel_unshuffle": lambda ratio, _: lambda cells: cells * round(ratio),
+    "pixel_shuffle": lambda ratio, _: (_spreading(1, 1 / ratio), ratio),
+    "pixel_unshuffle": lambda ratio, _: (lambda cells: cells * round(ratio), ratio),
 }
 SIGNATURES = {
     "conv2d": ("input", "weight", "bias", "stride", "padding", "dilation", "groups"),
