@@ -3,10 +3,10 @@
 Why dilation: a hole can be filled only by a network that sees beyond it. Stacked 3x3 convolutions widen the view by
 two pixels each; pooling widens it faster but throws position away. A 3x3 kernel whose taps stand d pixels apart
 widens it by 2d at the same cost and at full resolution, so dilations 1, 2, 4, 8, 16 widen it exponentially
-(Yu & Koltun 2016, eq. 3). Two such rounds at a quarter of the size see about 500 px.
+(Yu & Koltun 2016, eq. 4). Two such rounds at a quarter of the size see about 500 px.
 
 Follows: the bottleneck between a strided encoder and a decoder of Iizuka 2017 (Table 1), the gated convolutions of
-Yu 2019 (section 3.1) where the mask enters, the coarse-to-fine idea of Yu 2018 (one set of weights for every octave).
+Yu 2019 (eq. 2) where the mask enters, the coarse-to-fine idea of Yu 2018 (one set of weights for every octave).
 Deviates: pixel-(un)shuffle in place of full-size convolutions, residual blocks, a global-context term, no
 normalisation layers (batches are small on a CPU).
 """
