@@ -102,11 +102,11 @@ def test_each_network_fills_a_photo(photo_files, name):
     for engine in ("network", "auto"):
         out = photo_files / f"{engine}.png"
         command = ["fill", *names, "-o", str(out), "--model", name, "--weights", str(weights), "--engine", engine]
-        assert main([*command, "--report", str(photo_files / "report.json")]) == 0
+        assert main([*command, "--report", str(photo_files / f"{engine}.json")]) == 0
         before, after = np.array(Image.open(names[0])), np.array(Image.open(out))
         hole = np.array(Image.open(names[1])) > 127
         assert np.array_equal(before[~hole], after[~hole]) and not np.array_equal(before[hole], after[hole])
-    hole_report = json.loads((photo_files / "report.json").read_text())["holes"][0]
+    hole_report = json.loads((photo_files / "network.json").read_text())["holes"][0]
     assert hole_report["network_reach"] > 0
 
 
