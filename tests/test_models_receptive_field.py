@@ -177,6 +177,7 @@ def test_command_prints_table_1(capsys):
 
 
 def test_command_on_the_default_network(capsys, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
     plot = tmp_path / "field.png"
     out = run(capsys, "dilated", "--size", 64, "--plot", plot)
     assert "dilated: a pixel sees 522 x 522 px, coarsest stride 4" in out and "with shipped weights" in out
@@ -200,6 +201,7 @@ def test_command_scales_holes_to_a_photo(capsys):
 
 
 def test_command_on_a_program(capsys, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib")
     class Blur(nn.Module):
         def forward(self, image, mask):
             return F.avg_pool2d(image * (1 - mask), 9, 1, 4)
