@@ -20,7 +20,7 @@ def test_list(capsys):
     assert main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(NETWORKS)
-    assert "4,052,478" in lines[-1] and "601 px" in lines[-1] and "shipped" in lines[1]
+    assert "4,052,478" in lines[-1] and "603 px" in lines[-1] and "shipped" in lines[1]
     assert main(["models", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["glcic"]["parameters"] == 6_072_131 and rows["glcic"]["weights"] is None
@@ -102,11 +102,11 @@ def test_each_network_fills_a_photo(photo_files, name):
     for engine in ("network", "auto"):
         out = photo_files / f"{engine}.png"
         command = ["fill", *names, "-o", str(out), "--model", name, "--weights", str(weights), "--engine", engine]
-        assert main([*command, "--report", str(photo_files / "report.json")]) == 0
+        assert main([*command, "--report", str(photo_files / f"{engine}.json")]) == 0
         before, after = np.array(Image.open(names[0])), np.array(Image.open(out))
         hole = np.array(Image.open(names[1])) > 127
         assert np.array_equal(before[~hole], after[~hole]) and not np.array_equal(before[hole], after[hole])
-    hole_report = json.loads((photo_files / "report.json").read_text())["holes"][0]
+    hole_report = json.loads((photo_files / "network.json").read_text())["holes"][0]
     assert hole_report["network_reach"] > 0
 
 

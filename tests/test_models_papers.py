@@ -193,6 +193,22 @@ def test_attention_copies_from_the_known_part_only():
     assert torch.equal(ContextualAttention()(x, torch.ones_like(mask)), torch.zeros_like(x))
 
 
+def test_attention_to_black_patches_has_finite_gradients():
+    x, mask = torch.zeros(1, 2, 8, 8, requires_grad=True), torch.zeros(1, 1, 8, 8)
+    ContextualAttention()(x, mask).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_networks_train_in_bfloat16(name):
+    network = build_network(name, SMALL[name]).to(memory_format=torch.channels_last)
+    photo, mask = sample(72, 72, count=2)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = network.stages(photo.contiguous(memory_format=torch.channels_last), mask)
+    torch.stack([output.float().square().mean() for output in outputs]).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+
+
 def test_fusion_rewards_neighbouring_matches():
     attention = ContextualAttention()
     scores = torch.zeros(1, 12, 12)  # 3 x 4 places

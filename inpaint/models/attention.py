@@ -1,9 +1,10 @@
 """Contextual attention: every place of the picture is rebuilt from patches of the known part that look like it.
 
-Follows: Yu 2018, "Generative image inpainting with contextual attention", section 4.1, equations 3 and 4 (attention
-propagation), figure 4. Official code: github.com/JiahuiYu/generative_inpainting.
-Deviates: each picture of a batch has its own mask (the official code takes the first one for all); matching is one
-matrix product of unfolded patches, where the official code convolves with the patches as kernels: the same numbers.
+Follows: Yu 2018, "Generative image inpainting with contextual attention", section 4.1 (matching and attending,
+attention propagation) and figure 4. Official code: github.com/JiahuiYu/generative_inpainting.
+Deviates, as the official code does: only the known patch is normalised, not the place that looks for it. Own: each
+picture of a batch has its own mask (the official code takes the first one for all); matching is one matrix product of
+unfolded patches, where the official code convolves with the patches as kernels: the same numbers.
 """
 
 import torch
@@ -14,10 +15,13 @@ from torch.nn import functional as F
 class ContextualAttention(nn.Module):
     """Attention from every place to the known patches, at half the resolution, fused along both axes.
 
+    The scores of all places against all patches take 4 (H W / 64)^2 bytes for a photo of H x W and features at a
+    quarter of it: 64 MB at 512 px, 1 GB at 1024 px, and a few times that on the way.
+
     Args:
         rate: matching is done on features this many times smaller, pasting on patches of 2 * rate.
-        scale: the softmax's, lambda in equation 3.
-        fuse: let matches support their neighbours' matches (equation 4).
+        scale: the softmax's, lambda in section 4.1.
+        fuse: let matches support their neighbours' matches (attention propagation).
         aligned: sample coarser grids from the first to the last cell, as TensorFlow's `align_corners` does.
     """
 
@@ -44,7 +48,7 @@ class ContextualAttention(nn.Module):
         height, width = x.shape[-2] // self.rate, x.shape[-1] // self.rate
         small = self._shrink(x, self.rate)  # (B, C, h/2, w/2)
         patches = F.unfold(small, 3, padding=1)  # (B, 9C, L), L = height * width
-        length = patches.square().sum(1, keepdim=True).sqrt().clamp_min(1e-4)
+        length = patches.square().sum(1, keepdim=True).clamp_min(1e-8).sqrt()  # clamped first: sqrt has no slope at 0
         scores = (patches / length).transpose(1, 2) @ patches  # (B, L known, L places), cosine times the place's length
         if self.fuse:
             scores = self._fuse(scores, height, width)
@@ -56,7 +60,7 @@ class ContextualAttention(nn.Module):
         return F.fold(pasted, x.shape[-2:], 2 * self.rate, padding=self.rate // 2, stride=self.rate) / 4
 
     def _fuse(self, scores: Tensor, height: int, width: int) -> Tensor:
-        """Add to each match those of the next places along rows, then along columns (equation 4)."""
+        """Add to each match those of the next places along rows, then along columns."""
         count = scores.shape[0]
         for rows, columns in ((height, width), (width, height)):
             scores = F.conv2d(scores[:, None], self.fuse_weight, padding=1)

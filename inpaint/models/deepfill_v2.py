@@ -1,7 +1,7 @@
 """DeepFill v2: the two networks of DeepFill v1 with gated convolutions, for holes of any form.
 
 Follows: Yu, Lin, Yang, Shen, Lu & Huang 2019, "Free-form image inpainting with gated convolution", section 3.1
-(equation 2: features times a sigmoid gate) and 3.2 (two-branch refinement with contextual attention), figures 2 and 3.
+(features times a sigmoid gate) and 3.2 (two-branch refinement with contextual attention), figures 2 and 3.
 Official code: github.com/JiahuiYu/generative_inpainting. The flow from coarse to refined is `CoarseToFine`'s.
 Deviates, as the widely used PyTorch port (github.com/nipponjo/deepfillv2-pytorch) does, so that its weights fit: one
 convolution gives features and gates, in this order; the fusion kernel of the attention is stored with the weights.
@@ -42,7 +42,7 @@ class DeepFillV2Config:
 
 
 class GatedLayer(nn.Module):
-    """Gated convolution (equation 2), after doubling the size where asked for; plain where it has no activation."""
+    """Gated convolution (section 3.1), after doubling the size where asked for; plain where it has no activation."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1, up: bool = False,

@@ -7,6 +7,7 @@ by the names of its layers.
 
 import pickle
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -89,7 +90,9 @@ def read_checkpoint(path: Path) -> Any:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks about unusual pickles; the refusal below says enough
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         alien = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"it asks for {alien[1]}" if alien else "it is another kind of pickle"

@@ -109,7 +109,7 @@ def pad_to_rule(x: Tensor, rule: SizeRule) -> Tensor:
 
 
 class GatedConv(nn.Module):
-    """Gated convolution: features times a learnt soft selection of them (Yu 2019, eq. 2)."""
+    """Gated convolution: features times a learnt soft selection of them (Yu 2019, section 3.1)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
