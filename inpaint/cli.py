@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import fill, train
+from inpaint.commands import fill, mask, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, train)
+COMMANDS = (fill, mask, train)
 
 
 def build_parser() -> argparse.ArgumentParser:
