@@ -45,8 +45,10 @@ def looked_at(case: Case) -> tuple[Crop, np.ndarray]:
     crop = case.photo[part]
     scale = SIDE / max(crop.shape[:2])
     size = (max(4, round(crop.shape[1] * scale)), max(4, round(crop.shape[0] * scale)))
-    small = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8)
-    box, truth = (cv2.resize(m[part].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for m in (inside, case.truth))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(crop, size, interpolation=how), np.uint8)
+    box = cv2.resize(inside[part].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    truth = cv2.resize(case.truth[part].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     return Crop(small, box), truth
 
 

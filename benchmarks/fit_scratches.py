@@ -1,4 +1,7 @@
-"""Fit the perceptron of `inpaint.masking.scratches` on damage drawn on photos: python -m benchmarks.fit_scratches PHOTOS..."""
+"""Fit the perceptron of `inpaint.masking.scratches` on damage drawn on photos.
+
+    python -m benchmarks.fit_scratches PHOTOS...
+"""
 
 import argparse
 from pathlib import Path
@@ -78,7 +81,8 @@ def main() -> None:
     args = parser.parse_args()
     rows, truth = samples(args.photos, args.count, args.seed)
     print(f"{len(rows):,} candidates, {truth.mean():.1%} damage")
-    np.savez(args.output, **fit(rows, truth, args.steps, args.seed, HIDDEN, balance=0.5))  # half of the False rows were left out
+    # A balance of a half, because half of the False rows were left out.
+    np.savez(args.output, **fit(rows, truth, args.steps, args.seed, HIDDEN, balance=0.5))
 
 
 if __name__ == "__main__":

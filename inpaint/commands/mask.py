@@ -24,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     text.add_argument("--boxes", action="store_true", help="whole boxes instead of the letters' strokes")
     thing = _kind(kinds, "object", "an object that a click, a box or a scribble points at", run_rule)
     thing.add_argument("--click", action="append", default=[], metavar="X,Y", help="a point on the object; repeatable")
-    thing.add_argument("--minus", action="append", default=[], metavar="X,Y", help="a point that is not on it; repeatable")
+    thing.add_argument("--minus", action="append", default=[], metavar="X,Y", help="a point not on it; repeatable")
     thing.add_argument("--box", metavar="X,Y,W,H", help="around the object, in pixels or per cent")
     thing.add_argument("--scribble", type=Path, metavar="FILE", help="a mask painted roughly on the object")
     thing.add_argument("--shadow", action="store_true", help="take the soft shadow beneath it, too")
@@ -45,7 +45,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     for name in ("shrink", "grow", "smooth"):
         edit.add_argument(f"--{name}", type=float, default=0, metavar="PX")
     edit.add_argument("--fill-holes", action="store_true")
-    cut = _kind(kinds, "silhouettes", "object shapes cut from photos, for training; OUT is an .npz file", run_silhouettes)
+    cut = _kind(kinds, "silhouettes", "object shapes cut from photos, for training (an .npz file)", run_silhouettes)
     cut.add_argument("--seed", type=int, default=0)
 
 
@@ -55,7 +55,7 @@ def _kind(kinds: Any, name: str, help_text: str, function: Callable[[argparse.Na
                       help="files, or folders of them")  # fmt: skip
     kind.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
                       help="a file; a folder where there are several photos")  # fmt: skip
-    kind.add_argument("--preview", type=Path, metavar="FILE", help="picture of the photo with the mask on it; a folder too")
+    kind.add_argument("--preview", type=Path, metavar="FILE", help="a picture of the mask on its photo; or a folder")
     kind.add_argument("--dilate", type=float, default=0, metavar="PX", help="widen the mask by a margin")
     kind.add_argument("--within", metavar="X,Y,W,H", help="only there, in pixels or per cent")
     kind.add_argument("--overwrite", action="store_true", help="replace existing outputs")
@@ -65,7 +65,9 @@ def _kind(kinds: Any, name: str, help_text: str, function: Callable[[argparse.Na
 
 
 def _sensitivity(command: Any) -> None:
-    command.add_argument("--sensitivity", type=float, default=0.5, metavar="0..1", help="how much is taken (default: 0.5)")
+    command.add_argument(
+        "--sensitivity", type=float, default=0.5, metavar="0..1", help="how much is taken (default: 0.5)"
+    )
 
 
 def _files(paths: list[Path]) -> list[Path]:

@@ -12,8 +12,8 @@ from inpaint.errors import InpaintError, MaskError, OptionError
 from inpaint.masking import sam
 from inpaint.masking.distances import geodesic_distance
 from inpaint.masking.edit import fill_holes
-from inpaint.masking.objectness import SIDE, object_logits
-from inpaint.masking.pixels import Floats, Mask, Photo, disc, eight_bits, lab
+from inpaint.masking.objectness import SIDE, likelihood, object_logits
+from inpaint.masking.pixels import Floats, Mask, Photo, eight_bits, lab
 from inpaint.masking.regions import box_mask, clip_box
 from inpaint.masking.shadow import shadow_mask
 
@@ -78,7 +78,8 @@ def object_mask(
     place = None if box is None else clip_box(box, shape)
     if scribble is not None:
         if scribble.shape != shape:
-            raise MaskError(f"the scribble is {scribble.shape[1]}x{scribble.shape[0]} pixels, the photo {shape[1]}x{shape[0]}")
+            sizes = f"{scribble.shape[1]}x{scribble.shape[0]} pixels, the photo {shape[1]}x{shape[0]}"
+            raise MaskError(f"the scribble is {sizes}")
         if not scribble.any():
             raise MaskError("the scribble is empty")
     if place is None and scribble is None and not any(label for _, _, label in points):
@@ -143,7 +144,8 @@ def segment_box(photo: Photo, box: Box, points: list[Click], scribble: Mask | No
         inside = inside[: crop.shape[0], : crop.shape[1]]
     scale = SIDE / max(crop.shape[:2])
     size = (max(4, round(crop.shape[1] * scale)), max(4, round(crop.shape[0] * scale)))
-    small = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(crop, size, interpolation=how), np.uint8)
     small_box = cv2.resize(inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
     if not small_box.any() or small_box.all():
         return np.zeros(shape, bool), 0.0
@@ -159,22 +161,22 @@ def _seeds(
     small: Photo, points: list[Click], scribble: Mask | None, corner: tuple[int, int], scale: float, part: Any
 ) -> Floats:
     """What clicks and a scribble add to the odds: most where they are, less with the colour that lies between."""
-    added = np.zeros(small.shape[:2], np.float32)
+    added: Floats = np.zeros(small.shape[:2], np.float32)
     colours = lab(small)
     marked: list[tuple[Mask, float]] = []
     for label in (1, 0):
-        seeds = np.zeros(small.shape[:2], np.uint8)
+        canvas = np.zeros(small.shape[:2], np.uint8)
         for x, y, kind in points:
             if kind == label:
                 at = (round((x - corner[0] + 0.5) * scale - 0.5), round((y - corner[1] + 0.5) * scale - 0.5))
-                cv2.circle(seeds, at, 2, 1, -1)
-        marked.append((seeds.astype(bool), 8.0 if label else -8.0))
+                cv2.circle(canvas, at, 2, 1, -1)
+        marked.append((canvas.astype(bool), 8.0 if label else -8.0))
     if scribble is not None:
-        rough = cv2.resize(scribble[part].astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-        marked.append((rough.astype(bool), 2.0))
+        rough = cv2.resize(scribble[part].astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        marked.append((rough > 0.5, 2.0))
     for seeds, strength in marked:
         if seeds.any():
-            added += strength * np.exp(-geodesic_distance(colours, seeds) / 18)
+            added += np.float32(strength) * np.exp(-geodesic_distance(colours, seeds) / 18)
     return added
 
 
@@ -183,8 +185,8 @@ def _refined(crop: Photo, logits: Floats, allowed: Mask) -> Mask:
     scale = min(1.0, REFINED / max(crop.shape[:2]))
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
     guide = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
-    likely = 1 / (1 + np.exp(-cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)))
-    soft = guided_filter(lab(guide) / 100, likely.astype(np.float32), max(2, round(0.012 * max(size))), 1e-4)
+    likely = likelihood(np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR), np.float32))
+    soft = guided_filter(lab(guide) / np.float32(100), likely, max(2, round(0.012 * max(size))), 1e-4)
     if scale < 1:
         soft = np.asarray(cv2.resize(soft, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     found = (soft > 0.5) & allowed
@@ -213,10 +215,9 @@ def guided_filter(guide: Floats, values: Floats, radius: int, smoothness: float)
     side = (2 * radius + 1, 2 * radius + 1)
     mean, level = cv2.blur(guide, side), cv2.blur(values, side)
     with_values = cv2.blur(guide * values[..., None], side) - mean * level[..., None]
-    pairs = cv2.blur((guide[..., :, None] * guide[..., None, :]).reshape(*values.shape, 9)[..., [0, 1, 2]], side)
-    more = cv2.blur((guide[..., :, None] * guide[..., None, :]).reshape(*values.shape, 9)[..., [4, 5, 8]], side)
-    upper = np.dstack([pairs, more])  # 00 01 02 11 12 22
-    covariance = upper[..., [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(*values.shape, 3, 3) - mean[..., :, None] * mean[..., None, :]
+    products = (guide[..., :, None] * guide[..., None, :]).reshape(*values.shape, 9)
+    squares = np.dstack([cv2.blur(np.ascontiguousarray(products[..., k]), side) for k in range(9)])
+    covariance = squares.reshape(*values.shape, 3, 3) - mean[..., :, None] * mean[..., None, :]
     slope = np.linalg.solve(covariance + smoothness * np.eye(3, dtype=np.float32), with_values[..., None])[..., 0]
     offset = level - (slope * mean).sum(axis=2)
     slope = cv2.blur(slope.astype(np.float32), side)

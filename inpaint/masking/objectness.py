@@ -20,7 +20,7 @@ COLOURS, PATCHES = 24, 60  # clusters of colour, and of colour and place
 LAYERS = ("w1", "b1", "w2", "b2", "w3", "b3")
 
 
-def _kmeans(values: Floats, count: int) -> np.ndarray:
+def _kmeans(values: np.ndarray, count: int) -> np.ndarray:
     """Cluster numbers int (N,) of rows float32 (N, D); the same every time."""
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 8, 0.5)
     cv2.setRNGSeed(1)
@@ -49,7 +49,7 @@ class Crop:
     def __init__(self, photo: Photo, box: Mask) -> None:
         self.box = box
         self.shape = box.shape
-        self.colours = cv2.GaussianBlur(lab(photo), (0, 0), 0.8)
+        self.colours = np.asarray(cv2.GaussianBlur(lab(photo), (0, 0), 0.8), np.float32)
         place = np.mgrid[: self.shape[0], : self.shape[1]].transpose(1, 2, 0).astype(np.float32)
         flat = self.colours.reshape(-1, 3)
         self.colour_labels = _kmeans(flat, COLOURS)
@@ -75,15 +75,14 @@ class Crop:
         y, x = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float32)
         v, u = (y + 0.5 - top) / (bottom - top), (x + 0.5 - left) / (right - left)
         rim = np.minimum(np.minimum(u, 1 - u), np.minimum(v, 1 - v))
-        barrier = sum(barrier_distance(self.colours[..., c], ~box) for c in range(3))
+        barrier = np.sum([barrier_distance(self.colours[..., c], ~box) for c in range(3)], axis=0)
         geodesic = geodesic_distance(self.colours, ~box)
         scale = float(np.median(self.gradient[box])) + 0.05
         inside = box.astype(np.float32)
         centred = inside * np.exp(-((2 * u - 1) ** 2 + (2 * v - 1) ** 2) * 1.5).astype(np.float32)
         ratio = self._shape_of(_ratio(self.colour_labels, COLOURS, inside, outside))
         central = self._shape_of(_ratio(self.colour_labels, COLOURS, centred, outside))
-        patch = self._shape_of(np.bincount(self.patch_labels, outside.ravel(), minlength=PATCHES)[self.patch_labels]
-                               / np.bincount(self.patch_labels, minlength=PATCHES)[self.patch_labels])  # fmt: skip
+        patch = self._mean_of(self.patch_labels, PATCHES, outside)
         ways = self._ways_out(top, bottom, left, right)
         rough = cv2.blur(self.gradient, (9, 9))
         usual = float(rough[~box].mean())
@@ -94,11 +93,14 @@ class Crop:
             self.gradient, np.full(self.shape, scale), self.colours[..., 0] / 50 - 1,
             np.full(self.shape, np.log(float(ratio[box].std()) + 0.1)),
         ]  # fmt: skip
-        for values in (barrier, ratio):
-            means = np.bincount(self.patch_labels, values.ravel(), minlength=PATCHES)
-            means /= np.maximum(1, np.bincount(self.patch_labels, minlength=PATCHES))
-            rows.append(self._shape_of(means[self.patch_labels]) * (0.05 if values is barrier else 1))
+        rows.append(self._mean_of(self.patch_labels, PATCHES, barrier) * np.float32(0.05))
+        rows.append(self._mean_of(self.patch_labels, PATCHES, ratio))
         return np.dstack([np.broadcast_to(row, self.shape) for row in rows]).astype(np.float32)
+
+    def _mean_of(self, labels: np.ndarray, count: int, values: Floats) -> Floats:
+        """Each pixel's value replaced by the mean of its cluster, float32 (H, W)."""
+        totals = np.bincount(labels, values.ravel(), minlength=count)
+        return self._shape_of((totals / np.maximum(1, np.bincount(labels, minlength=count)))[labels])
 
     def _ways_out(self, top: int, bottom: int, left: int, right: int) -> Floats:
         """The strongest edge on the straight way to each side of the box, float32 (H, W, 4), 0 outside of it."""
@@ -118,13 +120,11 @@ class Crop:
             likely: float32 (H, W) in [0, 1], the first answer, 0 outside the box.
         """
         rest = 1 - likely
-        rows = [likely]
-        rows += [cv2.blur(likely, (size, size)) for size in (5, 13, 31)]
+        rows = [likely, *(np.asarray(cv2.blur(likely, (size, size)), np.float32) for size in (5, 13, 31))]
         for labels, count in ((self.colour_labels, COLOURS), (self.patch_labels, PATCHES)):
             rows.append(self._shape_of(_ratio(labels, count, likely, rest)))
-            share = np.bincount(labels, likely.ravel(), minlength=count) / np.maximum(1, np.bincount(labels, minlength=count))
-            rows.append(self._shape_of(share[labels]))
-        sure, surely_not = likely > 0.8, (likely < 0.2)
+            rows.append(self._mean_of(labels, count, likely))
+        sure, surely_not = likely > 0.8, likely < 0.2
         if not sure.any():
             sure = likely >= likely.max()
         inner = geodesic_distance(self.colours, sure)
@@ -150,6 +150,11 @@ def judge(weights: dict[str, Floats], rows: Floats) -> Floats:
     return np.asarray((hidden @ weights["w3"] + weights["b3"])[:, 0], np.float32)
 
 
+def likelihood(logits: Floats) -> Floats:
+    """Logits as probabilities, float32 in [0, 1]."""
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
 def _answer(weights: dict[str, Floats], measures: Floats, box: Mask) -> Floats:
     """Logits float32 (H, W); -12 outside the box."""
     logits = np.full(box.shape, -12, np.float32)
@@ -170,8 +175,7 @@ def object_logits(photo: Photo, box: Mask) -> Floats:
     crop = Crop(photo, box)
     weights = _weights()
     measures = crop.first_measures()
-    likely = 1 / (1 + np.exp(-_answer(weights[0], measures, box)))
+    logits = _answer(weights[0], measures, box)
     for _ in range(2):
-        logits = _answer(weights[1], crop.again_measures(measures, likely), box)
-        likely = 1 / (1 + np.exp(-logits))
+        logits = _answer(weights[1], crop.again_measures(measures, likelihood(logits)), box)
     return logits

@@ -29,7 +29,8 @@ def overlay(
     """
     shown = eight_bits(photo).copy()
     if mask.shape != shown.shape[:2]:
-        raise MaskError(f"the mask is {mask.shape[1]}x{mask.shape[0]} pixels, the photo {shown.shape[1]}x{shown.shape[0]}")
+        sizes = f"{mask.shape[1]}x{mask.shape[0]} pixels, the photo {shown.shape[1]}x{shown.shape[0]}"
+        raise MaskError(f"the mask is {sizes}")
     tint = np.array(colour, np.float32)
     shown[mask] = (shown[mask] * (1 - opacity) + tint * opacity).round().astype(np.uint8)
     thickness = max(1, round(max(mask.shape) / 800))

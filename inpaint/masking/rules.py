@@ -10,6 +10,7 @@ As a dict: `{"kind": "text", "sensitivity": 0.7, "dilate": 3}`; a list of dicts 
 `within` (a box, in pixels or per cent) belong to every kind.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,7 @@ from inpaint.errors import MaskError, OptionError
 from inpaint.masking.edit import grow
 from inpaint.masking.pixels import Mask
 from inpaint.masking.regions import box_mask, parse_box, region_mask
+from inpaint.photo.masks import load_mask
 
 MaskPhoto = NDArray[Any]
 
@@ -58,9 +60,15 @@ def _box(value: Any) -> str:
     return value if isinstance(value, str) else ",".join(str(part) for part in value)
 
 
+def _as_given(value: Any) -> Any:
+    return value
+
+
 SETTINGS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "text": {"sensitivity": _number, "boxes": _yes, "repeats": _yes},
-    "object": {"clicks": _points, "minus": _points, "box": _box, "shadow": _yes, "engine": _word},
+    "object": {
+        "clicks": _points, "minus": _points, "box": _box, "scribble": _as_given, "shadow": _yes, "engine": _word,
+    },
     "scratches": {"sensitivity": _number, "light": _yes, "dark": _yes},
     "region": {"region": _word},
     "repeated": {"sensitivity": _number},
@@ -152,6 +160,8 @@ class MaskRule:
             settings = dict(term.settings)
             if "box" in settings:
                 settings["box"] = parse_box(settings["box"], shape)
+            if isinstance(settings.get("scribble"), str | os.PathLike):
+                settings["scribble"] = load_mask(settings["scribble"], shape)
             return object_mask(photo, **settings)
         from inpaint.masking.text import text_mask
 

@@ -85,7 +85,7 @@ def embed(photo: Photo, folder: Path) -> tuple[Floats, float]:
     """
     height, width = photo.shape[:2]
     scale = SIDE / max(height, width)
-    key = f"{folder}:{photo.shape}:{hashlib.blake2b(photo, digest_size=16).hexdigest()}"
+    key = f"{folder}:{photo.shape}:{hashlib.blake2b(photo.tobytes(), digest_size=16).hexdigest()}"
     with _lock:
         if key in _embeddings:
             _embeddings.move_to_end(key)

@@ -49,7 +49,7 @@ def shadow_mask(photo: Photo, mask: Mask) -> Mask:
         beside = ~body & ~zone
     if beside.sum() < 50:
         return np.zeros_like(mask)
-    colours = cv2.GaussianBlur(lab(small), (0, 0), 1.5)
+    colours = np.asarray(cv2.GaussianBlur(lab(small), (0, 0), 1.5), np.float32)
     ground = _ground(colours, beside, reach)
     # L of Lab is about the cube root of light.
     passed = ((colours[..., 0] + 16) / (ground[..., 0] + 16)) ** 3
@@ -61,7 +61,7 @@ def shadow_mask(photo: Photo, mask: Mask) -> Mask:
     size = np.bincount(labels.ravel(), minlength=count)
     kept = (contact > 0.1 * np.sqrt(size)) & (size > 0.01 * body.sum()) & (contact >= 3)
     kept[0] = False
-    shadow = cv2.dilate(kept[labels].astype(np.uint8), disc(3)).astype(np.float32)
+    shadow = np.asarray(cv2.dilate(kept[labels].astype(np.uint8), disc(3)), np.float32)
     if scale < 1:
-        shadow = cv2.resize(shadow, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        shadow = np.asarray(cv2.resize(shadow, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     return np.asarray((shadow > 0.5) & ~mask)

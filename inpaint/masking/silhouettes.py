@@ -46,7 +46,7 @@ def cut_silhouettes(photos: Iterable[NDArray[Any]], tries: int = 4, seed: int = 
             found, certainty = segment_box(pixels, box, [], None)
             if certainty < CERTAIN or found.sum() < 200 or cut_share(found, box) > 0.03:
                 continue
-            count, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
             best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
             x, y, w, h, area = stats[best].tolist()
             if not FILLED[0] < area / (w * h) < FILLED[1]:
@@ -54,7 +54,8 @@ def cut_silhouettes(photos: Iterable[NDArray[Any]], tries: int = 4, seed: int = 
             shape = (labels[y : y + h, x : x + w] == best).astype(np.float32)
             scale = SIDE / max(w, h)
             size = (max(1, round(w * scale)), max(1, round(h * scale)))
-            shapes.append(cv2.resize(shape, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR) > 0.5)
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            shapes.append(cv2.resize(shape, size, interpolation=how) > 0.5)
     return shapes
 
 
