@@ -1,0 +1,1 @@
+"""Measurements, and the fitting of small weights; none of it is part of the package."""

@@ -1,4 +1,7 @@
-"""Fit the perceptron of `inpaint.masking.scratches` on damage drawn on photos: python -m benchmarks.fit_scratches PHOTOS..."""
+"""Fit the perceptron of `inpaint.masking.scratches` on damage drawn on photos.
+
+    python -m benchmarks.fit_scratches PHOTOS...
+"""
 
 import argparse
 from pathlib import Path
@@ -31,16 +34,27 @@ def samples(sources: list[Path], count: int, seed: int) -> tuple[np.ndarray, np.
     return np.concatenate(rows), np.concatenate(truth)
 
 
-def fit(rows: np.ndarray, truth: np.ndarray, steps: int, seed: int) -> dict[str, np.ndarray]:
-    """Adam on the cross entropy; returns the layers, with the measures' mean and spread folded into the first."""
+def fit(
+    rows: np.ndarray, truth: np.ndarray, steps: int, seed: int, hidden: tuple[int, int], balance: float
+) -> dict[str, np.ndarray]:
+    """Adam on the cross entropy; returns the layers, with the measures' mean and spread folded into the first.
+
+    Args:
+        rows: float32 (N, F), measures.
+        truth: bool (N,).
+        steps: of 4096 rows each.
+        seed: of the first weights and the batches.
+        hidden: widths of the two hidden layers.
+        balance: weight of the True rows.
+    """
     torch.manual_seed(seed)
-    mean, spread = rows.mean(axis=0), rows.std(axis=0)
+    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-4
     inputs, wanted = torch.tensor((rows - mean) / spread), torch.tensor(truth.astype(np.float32))
-    linear = [torch.nn.Linear(a, b) for a, b in zip((rows.shape[1], *HIDDEN), (*HIDDEN, 1), strict=True)]
+    linear = [torch.nn.Linear(a, b) for a, b in zip((rows.shape[1], *hidden), (*hidden, 1), strict=True)]
     network = torch.nn.Sequential(linear[0], torch.nn.Tanh(), linear[1], torch.nn.Tanh(), linear[2])
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    weight = torch.tensor(0.5)  # the negatives were halved
+    weight = torch.tensor(balance)
     for _ in range(steps):
         batch = torch.randint(0, len(inputs), (4096,))
         loss = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -67,7 +81,8 @@ def main() -> None:
     args = parser.parse_args()
     rows, truth = samples(args.photos, args.count, args.seed)
     print(f"{len(rows):,} candidates, {truth.mean():.1%} damage")
-    np.savez(args.output, **fit(rows, truth, args.steps, args.seed))
+    # A balance of a half, because half of the False rows were left out.
+    np.savez(args.output, **fit(rows, truth, args.steps, args.seed, HIDDEN, balance=0.5))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def photos(sources: list[Path], count: int, size: int | None = 512, first: int =
             picture = Image.open(path).convert("RGB")
         if size is not None:
             scale = size / min(picture.size)
-            picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+            scaled = round(picture.width * scale), round(picture.height * scale)
+            picture = picture.resize(scaled, Image.Resampling.LANCZOS)
             left, top = (picture.width - size) // 2, (picture.height - size) // 2
             picture = picture.crop((left, top, left + size, top + size))
         yield np.array(picture)

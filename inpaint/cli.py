@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import benchmark, evaluate, fill, fit, models, receptive_field, train
+from inpaint.commands import benchmark, evaluate, fill, fit, mask, models, receptive_field, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, train, fit, evaluate, benchmark, models, receptive_field)
+COMMANDS = (fill, mask, train, fit, evaluate, benchmark, models, receptive_field)
 
 
 def build_parser() -> argparse.ArgumentParser:

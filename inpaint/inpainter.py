@@ -117,7 +117,8 @@ class Inpainter:
             box = (window.left, window.top, window.right, window.bottom)
             holes.append(HoleReport(
                 engine=way.engine, seed=way.seed, box=box, hole_pixels=int(own.sum()), shrunk=factor,
-                hole_depth=round(factor * depth, 1), network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
+                hole_depth=round(factor * depth, 1),
+                network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
                 seam=round(seam_score(filled, hole), 3), scores=choice.scores,
                 reason=choice.reason if way is ways[0] else "an alternative",
             ))  # fmt: skip

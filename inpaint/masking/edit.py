@@ -100,7 +100,7 @@ def fill_holes(mask: Mask, largest: int | None = None) -> Mask:
 
 def remove_specks(mask: Mask, smallest: int) -> Mask:
     """The mask without connected parts of fewer pixels than `smallest`."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     kept = stats[:, cv2.CC_STAT_AREA] >= smallest
     kept[0] = False
     return kept[labels]

@@ -135,7 +135,7 @@ def _area(text: str, shape: tuple[int, int]) -> Mask:
     found = _PRESET.match(text)
     if not found or found[1] not in PRESETS:
         names = ", ".join(name for name in PRESETS if name != "center")
-        raise OptionError(f"region {text!r} is not understood: say box, polygon, all, or one of {names} with a size WxH")
+        raise OptionError(f"region {text!r} is not understood: box, polygon, all, or one of {names} with a size WxH")
     w, h = length(found[2], width), length(found[3], height)
     dx, dy = (length(found[4] or "0", width), length(found[5] or "0", height))
     side_x, side_y = PRESETS[found[1]]

@@ -32,8 +32,8 @@ def _line(length: int, angle: float) -> Floats:
     canvas = np.zeros((length, length), np.float32)
     half = (length - 1) / 2
     dx, dy = half * np.cos(angle), half * np.sin(angle)
-    start, end = (round((half - dx) * 256), round((half - dy) * 256)), (round((half + dx) * 256), round((half + dy) * 256))
-    cv2.line(canvas, start, end, 1, 1, cv2.LINE_AA, 8)
+    ends = [(round((half + s * dx) * 256), round((half + s * dy) * 256)) for s in (-1, 1)]
+    cv2.line(canvas, ends[0], ends[1], 1, 1, cv2.LINE_AA, 8)
     return canvas / canvas.sum()
 
 
@@ -67,7 +67,8 @@ def measures(lightness: Floats) -> tuple[Floats, Mask]:
     fine = lightness - cv2.morphologyEx(lightness, cv2.MORPH_OPEN, disc(2))
     texture = cv2.blur(np.minimum(hat, 12), (41, 41)) + 0.8
     small = np.asarray(cv2.resize(hat, half, interpolation=cv2.INTER_AREA), np.float32)
-    short, long = (cv2.resize(_line_response(small, *how), size, interpolation=cv2.INTER_LINEAR) for how in (SHORT, LONG))
+    short = cv2.resize(_line_response(small, *SHORT), size, interpolation=cv2.INTER_LINEAR)
+    long = cv2.resize(_line_response(small, *LONG), size, interpolation=cv2.INTER_LINEAR)
     around = cv2.dilate(cv2.GaussianBlur(opened, (0, 0), 2), disc(9))
     foreign = np.clip((lightness - around) / 15, -1.5, 1.5)
     candidates = hat > LEAST
@@ -135,7 +136,7 @@ def _marks(likely: Floats, sure: float, possible: float) -> Mask:
     """Connected possible pixels, some of them sure, bool (H, W)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((likely > possible).astype(np.uint8), connectivity=8)
     peak = np.zeros(count, np.float32)
-    np.maximum.at(peak, labels.ravel(), likely.ravel())
+    np.maximum.at(peak, labels.ravel().astype(np.intp), likely.ravel())
     kept = (peak > sure) & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST)
     kept[0] = False
     return kept[labels]

@@ -84,7 +84,7 @@ def _clusters(colours: Floats, inside: Mask) -> tuple[Floats, Floats, Floats]:
     _, labels, centres = cv2.kmeans(sample, count, np.zeros((0, 0), np.int32), criteria, 2, cv2.KMEANS_PP_CENTERS)
     within = np.bincount(labels[where, 0], minlength=count) / max(1, where.sum())
     around = np.bincount(labels[~where, 0], minlength=count) / max(1, (~where).sum())
-    return centres, within.astype(np.float32), around.astype(np.float32)
+    return np.asarray(centres, np.float32), within.astype(np.float32), around.astype(np.float32)
 
 
 def _ink(crop: Photo, box: Mask, height: float) -> tuple[Mask, bool]:
@@ -95,7 +95,8 @@ def _ink(crop: Photo, box: Mask, height: float) -> tuple[Mask, bool]:
         return box, False
     colours = lab(crop)
     window = 2 * max(2, round(height * 0.6)) + 1
-    background = np.dstack([cv2.medianBlur(np.ascontiguousarray(crop[..., c]), window) for c in range(3)])
+    medians = [cv2.medianBlur(np.ascontiguousarray(crop[..., c]), window) for c in range(3)]
+    background = np.asarray(np.dstack(medians), np.uint8)
     away = np.linalg.norm(colours - lab(background), axis=2)
     noise = float(np.percentile(away[outside], 75))
     centres, within, around = _clusters(colours[reach], box[reach])
@@ -131,7 +132,7 @@ def _thin_holes_filled(ink: Mask, height: float) -> Mask:
     count, labels = cv2.connectedComponents((~ink).astype(np.uint8), connectivity=4)
     depth = cv2.distanceTransform((~ink).astype(np.uint8), cv2.DIST_L2, 3)
     deepest = np.zeros(count, np.float32)
-    np.maximum.at(deepest, labels.ravel(), depth.ravel())
+    np.maximum.at(deepest, labels.ravel().astype(np.intp), depth.ravel())
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     thin = deepest < max(1.5, 0.09 * height)
     thin[rim] = False

@@ -92,16 +92,17 @@ def text_mask(photo: NDArray[Any], sensitivity: float = 0.5, boxes: bool = False
     """
     pixels = eight_bits(photo)
     corners, confidence = text_lines(pixels, sensitivity)
-    mask = np.zeros(pixels.shape[:2], bool)
+    shape = (pixels.shape[0], pixels.shape[1])
+    mask = np.zeros(shape, bool)
     repeated = tiled_mask(pixels, list(corners)) if repeats else mask.copy()
     covered = mask.copy()
     for line, sure in zip(corners, confidence, strict=True):
-        area = polygon_mask(line, mask.shape)
+        area = polygon_mask(line, shape)
         if not area.any() or (area & covered).sum() > 0.8 * area.sum():
             continue
         strokes = line_strokes(pixels, line)
         if not strokes.clean:
-            if sure < 0.9 - 0.5 * sensitivity or line_height(line) > 0.25 * min(mask.shape):
+            if sure < 0.9 - 0.5 * sensitivity or line_height(line) > 0.25 * min(shape):
                 continue
             if (area & repeated).sum() > 0.08 * area.sum():  # the mark's own strokes say it better than its box
                 continue
