@@ -232,7 +232,7 @@ def run_edit(args: argparse.Namespace) -> None:
     from inpaint.errors import EmptyMask, MaskError, PhotoError
     from inpaint.masking import edit
     from inpaint.masking.regions import box_mask, parse_box
-    from inpaint.photo.files import open_upright
+    from inpaint.photo.decode import open_upright
     from inpaint.photo.masks import picture_to_mask
 
     files = _files(args.photos)

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RADIUS = 3  # neighbourhood of a pixel, pixels
+SLIVER = 8  # narrower windows are widened by repeating their edge, pixels
 _METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 
 
@@ -22,6 +23,10 @@ def fill_classical(
     Returns:
         float32 (H, W, 3) in [0, 255]; equal to the photo where it is known.
     """
+    if min(mask.shape) < SLIVER:  # OpenCV leaves the outermost pixels of very narrow pictures to chance
+        edge = ((SLIVER, SLIVER), (SLIVER, SLIVER))
+        wide = np.pad(photo, (*edge, (0, 0)), mode="edge"), np.pad(mask, edge, mode="edge")
+        return fill_classical(engine, *wide, deep)[SLIVER:-SLIVER, SLIVER:-SLIVER]
     hole, method = mask.astype(np.uint8), _METHODS[engine]
     if not deep:
         return cv2.inpaint(np.rint(photo).astype(np.uint8), hole, RADIUS, method).astype(np.float32)
