@@ -17,11 +17,10 @@ from inpaint.filling.progress import Progress
 MIN_SOURCES = 50  # fewer known patches than this: nothing to copy from
 LEVELS = 4  # scales, each half the one before, at most
 LEVELS_ALONE = 7  # without a guide the coarsest level has to bridge the hole by itself
-ROUNDS = (4, 5, 6, 8)  # search-and-vote rounds, finest level first; the last number also for coarser ones
+ROUNDS = (4, 8, 8, 12)  # search-and-vote rounds, finest level first; the last number also for coarser ones
 # In the hole a guide lacks detail that the sources have: compared too sharply it draws the search to flat patches.
-# Near the rim it is better than that, so shallow holes take the first number, deep ones the second.
-FINEST_BLUR = (2.5, 6.0)  # sigma of the guide's blur at the finest level, pixels; a quarter of the hole's depth
-COARSE_BLUR = (1.5, 2.5)  # the same at coarser levels, pixels of the level
+FINEST_BLUR = 3.0  # sigma of the guide's blur at the finest level, halved with every level while larger than BLUR
+BLUR = 1.5  # the same at coarse levels, pixels of the level
 KERNEL = 0.3  # width of the match kernel, against the root of the 25th percentile of the distances
 CONFIDENCE = 1.3  # a patch's confidence falls by this factor for every pixel of depth in the hole
 OVERUSE = 0.05  # distance added per repeated use of a source, against the 25th percentile of the distances
@@ -175,9 +174,6 @@ def synthesize(
     if not levels:
         return Synthesis(start)
     rng = np.random.default_rng(seed)
-    deepest = float(cv2.distanceTransform(np.pad(mask, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 3).max())
-    finest_blur = float(np.clip(deepest / 4, *FINEST_BLUR))
-    coarse_blur = float(np.clip(finest_blur / 2, *COARSE_BLUR))
     coarse: tuple[Ints, Ints] | None = None
     image, rough_cost = start, np.zeros(0, np.float32)
     pixels = origin = np.empty((0, 2), np.int32)
@@ -201,7 +197,7 @@ def synthesize(
         trust = (-np.log(CONFIDENCE) * depth[reach]).astype(np.float32)
         guided, lead = level.guide is not None, image
         if level.guide is not None:
-            lead = _blur(level.guide, max(coarse_blur, finest_blur / 2**scale))
+            lead = _blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale))
             lead *= np.float32(np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
         field = _refine_field(level, targets, sources, rng, coarse)
         if coarse is not None:
