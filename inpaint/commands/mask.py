@@ -240,7 +240,7 @@ def run_edit(args: argparse.Namespace) -> None:
     masks = []
     for file in files:
         try:
-            masks.append(picture_to_mask(open_upright(file)))
+            masks.append(picture_to_mask(open_upright(file)[0]))
         except PhotoError as error:
             raise MaskError(str(error)) from None
     mask = edit.combine(*masks, operation=args.combine)
