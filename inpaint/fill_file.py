@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inpaint.errors import EmptyMask, MaskError, OptionError, OutputError, RecipeError, shown
+from inpaint.errors import EmptyMask, MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
 from inpaint.models.weights import default_weights
@@ -217,8 +217,12 @@ def make_recipe(made: FileResult, mask: Mask, inpainter: Inpainter) -> Recipe:
 
 
 def weights_hash(model: str, weights: Path | None) -> str:
-    """SHA-256 of the weights file that a model name or path stands for."""
-    return sha256_of(weights or default_weights(model))
+    """SHA-256 of the weights file that a model name or path stands for; raises WeightsError where there is none."""
+    path = weights or default_weights(model)
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"{shown(path)}: cannot be read ({error.strerror or error})") from None
 
 
 def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path, weights: Path | None) -> FillJob:

@@ -64,8 +64,10 @@ def find(inputs: list[str], skip: list[str], recursive: bool = True) -> Listing:
     """
     listing, seen = Listing(), set()
     skipped = {os.path.realpath(s) for s in skip if not places.is_remote(s)} | {s for s in skip if places.is_remote(s)}
-    for text in inputs:
-        listing.add(_find_one(text, skipped, recursive))
+    parts = [_find_one(text, skipped, recursive) for text in inputs]
+    for part in parts:
+        listing.add(part)
+    listing.named = all(part.named for part in parts)
     unique = []
     for found in listing.pictures:
         if found.place not in seen:
