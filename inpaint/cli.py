@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import batch, benchmark, evaluate, fill, fit, train
+from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, batch, train, fit, evaluate, benchmark)
+COMMANDS = (fill, batch, mask, train, fit, evaluate, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:
