@@ -396,3 +396,52 @@ def test_no_worker_outlives_a_killed_leader(tmp_path):
     assert batch(tmp_path, "--resume", "--threads", "1") == 0
     check_whole(tmp_path, "out", tree(tmp_path / "out"))
     assert len(tree(tmp_path / "out")) == 40
+
+
+# --- rules ---
+
+
+def ruled(root, rule, *extra):
+    return main(["batch", str(root / "photos"), "-m", rule, "-o", str(root / "out"), "--engine", "telea", "--workers", "0", *extra])
+
+
+def changed(root, name):
+    before, after = (np.array(Image.open(root / folder / name)).astype(int) for folder in ("photos", "out"))
+    return np.abs(before - after).max(axis=2) > 0
+
+
+def test_a_region_of_every_photo(tmp_path, capsys):
+    for k in range(3):
+        write_photo(tmp_path / f"photos/{k}.png", k)
+    assert ruled(tmp_path, "region:bottom-right 50%x25%") == 0
+    assert "3 done" in capsys.readouterr().out
+    for k in range(3):
+        where = changed(tmp_path, f"{k}.png")
+        hole = np.zeros(where.shape, bool)
+        hole[HEIGHT * 3 // 4 :, WIDTH // 2 :] = True
+        assert where[hole].mean() > 0.9 and not where[~hole].any()
+    assert journal(tmp_path, "run")[0]["options"]["masks"] == "region:bottom-right 50%x25%"
+
+
+def test_wrong_rules_are_wrong_usage(tmp_path, capsys):
+    write_photo(tmp_path / "photos/a.png")
+    assert ruled(tmp_path, "text:colour=red") == 2
+    assert "has no setting 'colour'" in capsys.readouterr().err
+
+
+def test_what_all_photos_share(tmp_path):
+    rng = np.random.default_rng(0)
+    mark = np.zeros((96, 128, 1))
+    mark[60:80, 70:110] = 1
+    mark[66:74, 78:102] = 0
+    (tmp_path / "photos").mkdir()
+    for k in range(12):
+        photo = scene(96, 128, k)[:, :: (-1) ** k].astype(float) + rng.normal(0, 12, (96, 128, 3))
+        pixels = photo * (1 - 0.6 * mark) + 255 * 0.6 * mark
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(tmp_path / f"photos/{k:02}.png")
+    (tmp_path / "photos/bad.png").write_bytes(b"bad")
+    assert ruled(tmp_path, "repeated") == 1  # the bad one
+    assert len(journal(tmp_path, "done")) == 12
+    where, marked = changed(tmp_path, "03.png"), mark[..., 0] > 0
+    assert where[marked].mean() > 0.8 and where[~marked].mean() < 0.05
+    assert len(journal(tmp_path, "run")[0]["options"]["masks_sha256"]) == 64

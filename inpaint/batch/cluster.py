@@ -7,6 +7,7 @@ recognised wherever the run is cut off, and a photo whose actor died after its o
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -108,7 +109,7 @@ class Cluster:
         kind = _remote(
             num_cpus=self._threads if not self._gpus else 1, num_gpus=self._gpus, max_concurrency=DEPTH, max_restarts=0
         )(Worker)
-        settings = Settings(self._settings.template, self._settings.run, self._threads if not self._gpus else None)
+        settings = replace(self._settings, threads=self._threads if not self._gpus else None)
         return _Actor(kind.remote(settings, self._desk))
 
     def _free(self, alone: bool) -> _Actor | None:

@@ -194,7 +194,7 @@ def _find_remote(url: str, skip: set[str], recursive: bool) -> Listing:
     listing = Listing(named=names == [path])
     for name in sorted(names):
         relative = name.removeprefix(base).lstrip("/")
-        place = system.unstrip_protocol(name)
+        place = places.join(url, relative) if base == path else system.unstrip_protocol(name)
         if any(place.startswith(s.rstrip("/") + "/") for s in skip):
             continue
         if any(part.startswith(".") for part in relative.split("/")):

@@ -5,8 +5,10 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -127,6 +129,19 @@ def read(place: str, limits: Limits = Limits()) -> bytes:
     if not data:
         raise PhotoError(f"{shown(place)}: is empty, so it is not a picture that can be read")
     return data
+
+
+@contextmanager
+def near_copy(place: str, limits: Limits = Limits()) -> Iterator[Path]:
+    """A file as one of this machine, for as long as it is needed; raises PhotoError if it cannot be read."""
+    if not is_remote(place):
+        yield Path(place)
+        return
+    data = read(place, limits)
+    with tempfile.TemporaryDirectory(prefix="inpaint-batch-") as folder:
+        path = Path(folder, "file")
+        path.write_bytes(data)
+        yield path
 
 
 def digest(place: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -10,10 +11,11 @@ from inpaint.batch import places
 from inpaint.batch.inputs import Found, Listing, find
 from inpaint.batch.pairing import MARKERS, Pair, is_mask_name, pair_by_name
 from inpaint.errors import OptionError, shown
+from inpaint.masking.rules import SETTINGS
 from inpaint.photo.formats import BY_NAME, FORMATS
 
 ALPHA = "alpha"
-RULES = (ALPHA, "text", "scratches", "repeated")  # besides `region:...`
+_RULE = re.compile(rf"\s*(?:{'|'.join(SETTINGS)})\s*(?::| \+ |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Request:
 
     Args:
         photos: folders, files, patterns, lists or URLs.
-        masks: the same, or one file for all, or a rule: `alpha`, `text`, `scratches`, `repeated`, `region:...`.
+        masks: the same, or one file for all, or a rule: `alpha`, or one of `masking.rules`.
         output: folder to write into.
         markers: what a mask's name has after the photo's.
         several: what to do with several masks of a photo: `unite` them, or make `each` an output.
@@ -107,8 +109,8 @@ def make_plan(request: Request) -> Plan:
 
 
 def is_rule(masks: str) -> bool:
-    """Whether the masks are made by a rule rather than read from files."""
-    return masks in RULES or masks.startswith("region:")
+    """Whether the masks are made by a rule (`alpha`, or as `masking.rules` reads it) rather than read from files."""
+    return masks == ALPHA or bool(_RULE.match(masks))
 
 
 def rule_name(rule: str) -> str:

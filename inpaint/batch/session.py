@@ -4,17 +4,18 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from inpaint import __version__
 from inpaint.batch import places
 from inpaint.batch.journal import VERSION, Journal, JournalError, Past, read_journal
+from inpaint.batch.masks import learned_rule
 from inpaint.batch.memory import WORKER, photo_bytes, physical_memory, workers_for
-from inpaint.batch.plan import Plan, Request, Task
+from inpaint.batch.plan import ALPHA, Plan, Request, Task, is_rule
 from inpaint.batch.pool import Pool, Processes, Threads
 from inpaint.batch.resume import check_unchanged, plan_records, run_options, still_to_do
 from inpaint.batch.run import Budget, Counts, remove_empty_folders, run_tasks
@@ -22,7 +23,9 @@ from inpaint.batch.work import Settings, remove_left_behind
 from inpaint.errors import NothingToDo, OptionError, shown
 from inpaint.fill_file import FillJob, weights_hash
 from inpaint.inpainter import pick_device
+from inpaint.masking.rules import parse_rule
 from inpaint.photo.formats import BY_NAME, FORMATS
+from inpaint.photo.mask_meaning import Mask
 from inpaint.photo.provenance import versions
 
 JOURNAL = "inpaint-batch.jsonl"
@@ -68,6 +71,8 @@ def default_journal(output: str) -> Path:
 def check_request(request: Request, template: FillJob, means: Means) -> None:
     """Refuse choices that exclude each other, before anything is looked for."""
     remote = [p for p in (*request.photos, request.masks, request.output) if places.is_remote(places.normal(p))]
+    for place in remote:
+        places.filesystem(places.normal(place))
     if template.mark and places.is_remote(places.normal(request.output)):
         raise OptionError("--mark writes a recipe beside each output, which needs a folder of this machine")
     if template.lossless and request.suffix:
@@ -76,6 +81,8 @@ def check_request(request: Request, template: FillJob, means: Means) -> None:
             raise OptionError(f"{form.name} is not lossless, so --lossless cannot be had with --format")
     if means.ray is not None and any(places.is_private(place) for place in remote):
         raise OptionError(f"{shown(remote[0])}: can be seen by this process only, not by a cluster")
+    if is_rule(request.masks) and request.masks != ALPHA:
+        parse_rule(request.masks)
     if means.ray is None:
         pick_device(template.device)
 
@@ -104,6 +111,9 @@ def run_batch(
         what = "no photo has a mask" if plan.unmasked else "no photos were found"
         raise NothingToDo(f"{', '.join(shown(p) for p in request.photos)}: {what}")
     options = run_options(template, request, weights_hash(template.model, template.weights))
+    rule = learned_rule(request.masks if is_rule(request.masks) else "", plan.tasks, template.limits)
+    if rule is not None and rule.learned is not None:
+        options["masks_sha256"] = _hash_of_masks(rule.learned)
     with Journal(journal_path) as journal:
         past = read_journal(journal_path)
         journal.cut(past.size)
@@ -121,8 +131,9 @@ def run_batch(
         counts.before = [past.done[t.output] for t in plan.tasks if t.output not in to_do]
         _note_refused(journal, plan, counts)
         if tasks:
-            with closing(_pool(request, template, means, run, tasks)) as pool:
+            with closing(_pool(request, Settings(template, run, rule=rule), means, len(tasks))) as pool:
                 run_tasks(tasks, past.ready, pool, journal, counts, _budget(means, tasks), tell, stopping)
+            remove_left_behind(run, [task.output for task in plan.tasks])
         journal.write([_end(counts)])
     remove_empty_folders(places.normal(request.output), [r["output"] for r in counts.failed + counts.empty])
     return counts
@@ -146,6 +157,13 @@ def _begin(journal: Journal, plan: Plan, options: dict[str, Any], run: str) -> N
             journal.write(records)
             records = []
     journal.write([*records, {"kind": "begin", "tasks": len(plan.tasks)}])
+
+
+def _hash_of_masks(masks: Mapping[tuple[int, int], Mask]) -> str:
+    total = hashlib.sha256()
+    for shape in sorted(masks):
+        total.update(repr(shape).encode() + masks[shape].tobytes())
+    return total.hexdigest()
 
 
 def _note_refused(journal: Journal, plan: Plan, counts: Counts) -> None:
@@ -172,13 +190,13 @@ def workers_of(means: Means, request: Request, tasks: int) -> int:
     return workers_for(_cores(), means.max_memory or _most_memory(), tasks)
 
 
-def _pool(request: Request, template: FillJob, means: Means, run: str, tasks: list[Task]) -> Pool:
+def _pool(request: Request, settings: Settings, means: Means, tasks: int) -> Pool:
     if means.ray is not None:
         from inpaint.batch.cluster import Cluster
 
-        return Cluster(Settings(template, run, means.threads), means.ray, means.workers)
-    workers = workers_of(means, request, len(tasks))
-    settings = Settings(template, run, means.threads or max(1, _cores() // max(1, workers)))
+        return Cluster(replace(settings, threads=means.threads), means.ray, means.workers)
+    workers = workers_of(means, request, tasks)
+    settings = replace(settings, threads=means.threads or max(1, _cores() // max(1, workers)))
     return Processes(settings, workers) if workers else Threads(settings)
 
 

@@ -1,10 +1,8 @@
 """`report.html` of a batch: one self-contained page with what failed and small pictures of before and after."""
 
 import base64
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -81,13 +79,8 @@ def _figure(output: dict[str, Any]) -> str:
 def _small(place: str) -> str:
     """A small picture as an HTML element; a word where it cannot be shown."""
     try:
-        if places.is_remote(place):
-            with tempfile.TemporaryDirectory() as folder:
-                near = Path(folder, "picture")
-                near.write_bytes(places.read(place))
-                photo = load_photo(near)
-        else:
-            photo = load_photo(Path(place))
+        with places.near_copy(place) as file:
+            photo = load_photo(file)
     except (InpaintError, OSError) as error:
         return f"<div><small>cannot be shown ({escape(str(error))})</small></div>"
     pixels = photo.pixels if photo.pixels.dtype == np.uint8 else eight_bits(photo.pixels)

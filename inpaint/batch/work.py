@@ -22,6 +22,7 @@ from inpaint.fill_file import FileResult, FillJob, fill_file
 from inpaint.filling.report import FillResult
 from inpaint.filling.threads import set_threads
 from inpaint.inpainter import Inpainter
+from inpaint.masking.rules import MaskRule
 from inpaint.photo.staging import Staging
 
 Ask = Callable[[str], bool]  # the hash of what is about to appear -> whether it may
@@ -35,11 +36,13 @@ class Settings:
         template: a job whose photo, mask and output each task replaces.
         run: name of the run, part of the hidden names of its unfinished files.
         threads: CPU threads for each worker, or None for all cores.
+        rule: what makes the masks, or None where they are files or the photos' own transparency.
     """
 
     template: FillJob
     run: str
     threads: int | None = None
+    rule: MaskRule | None = None
 
 
 class TurnTaking(Inpainter):
@@ -131,7 +134,9 @@ class Filler:
         self._refuse_existing(task)
         with ExitStack() as stack:
             near = _Near(task, self.settings, stack)
-            mask = mask_maker(task.rule, near.masks, shown(near.photo), template.mask_is, template.limits)
+            mask = mask_maker(
+                task.rule, near.masks, shown(near.photo), template.mask_is, template.limits, self.settings.rule
+            )  # fmt: skip
             job = replace(
                 template, photo=near.photo, mask=mask, output=near.output, show_hole=task.rule == ALPHA
             )  # fmt: skip

@@ -20,7 +20,7 @@ DESCRIPTION = """Fill many photos. What belongs to what is decided before anythi
 is continued by --resume. Exit codes: 0 all done, 1 something failed (each failure is listed), 2 wrong usage, 3 nothing
 to do."""
 MASKS = """folder, file (for all photos), pattern, list or URL of masks, or a rule: alpha (each photo's own
-transparency), text, scratches, repeated, region:..."""
+transparency), text, scratches, repeated, region:bottom-right 18%%x6%%"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     """Fill many photos; returns the exit code."""
     if args.ray is not None:
         check_installed("cluster", "ray")
+    if args.masks.split(":")[0].strip() == "text" or args.masks.startswith("text +"):
+        check_installed("masks", "rapidocr", "onnxruntime")
     from inpaint.batch.memory import parse_bytes
     from inpaint.batch.plan import make_plan
     from inpaint.batch.session import Means, check_request, default_journal, run_batch
