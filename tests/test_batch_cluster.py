@@ -45,11 +45,11 @@ def test_a_cluster_that_is_not_there(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("extra", "words"),
-    [(["--max-memory", "8G"], "--max-memory is for one machine"), (["--journal", "j"], "by this process only, not by a")],
+    [(["--max-memory", "8G"], "--max-memory is for one machine"), (["--journal", "j"], "by this process only, not")],
 )
 def test_what_does_not_go_with_a_cluster(tmp_path, capsys, extra, words):
     folders(tmp_path, 1)
     output = "memory://out" if "--journal" in extra else str(tmp_path / "out")
-    command = ["batch", str(tmp_path / "photos"), "-m", str(tmp_path / "masks"), "-o", output, "--ray", "local", *extra]
-    assert main(command) == 2
+    inputs = [str(tmp_path / "photos"), "-m", str(tmp_path / "masks"), "-o", output]
+    assert main(["batch", *inputs, "--ray", "local", *extra]) == 2
     assert words in capsys.readouterr().err

@@ -72,19 +72,20 @@ def test_file_urls_are_paths(tmp_path):
 
 
 def test_patterns_at_urls(store):
-    assert [f.relative for f in find(["memory://bucket/photos/*/*.png"], []).pictures] == ["a/photo00.png", "b/photo04.png"]
+    found = find(["memory://bucket/photos/*/*.png"], []).pictures
+    assert [f.relative for f in found] == ["a/photo00.png", "b/photo04.png"]
 
 
 @pytest.mark.parametrize(
-    ("extra", "words"),
+    ("photos", "output", "extra", "words"),
     [
-        (["memory://bucket/photos", "-m", "memory://bucket/masks", "-o", "nowhere://x/y"], "nowhere://x/y"),
-        (["memory://none", "-m", "memory://bucket/masks", "-o", "memory://out"], "memory://none: does not exist"),
-        (["memory://bucket/photos", "-m", "memory://bucket/masks", "-o", "memory://out", "--mark"], "--mark writes a recipe"),
+        ("memory://bucket/photos", "nowhere://x/y", [], "nowhere://x/y: is not a place that can be reached"),
+        ("memory://none", "memory://out", [], "memory://none: does not exist"),
+        ("memory://bucket/photos", "memory://out", ["--mark"], "--mark writes a recipe"),
     ],
 )
-def test_wrong_urls(store, capsys, extra, words):
-    assert main(["batch", *extra]) == 2
+def test_wrong_urls(store, capsys, photos, output, extra, words):
+    assert run(photos, "memory://bucket/masks", output, *extra) == 2
     assert words in capsys.readouterr().err
 
 

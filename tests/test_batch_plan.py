@@ -42,7 +42,8 @@ def test_pairs(photo, masks, expected, why):
 
 def test_upper_and_lower_case_are_told_apart_where_both_exist():
     pairs = pair_by_name(found("A.png", "a.png", root="p"), found("a.png", "A.png"))
-    assert [(p.photo.relative, [m.relative for m in p.masks]) for p in pairs.pairs] == [("A.png", ["A.png"]), ("a.png", ["a.png"])]
+    assert [p.photo.relative for p in pairs.pairs] == ["A.png", "a.png"]
+    assert [[m.relative for m in p.masks] for p in pairs.pairs] == [["A.png"], ["a.png"]]
 
 
 def test_a_name_in_two_photo_folders_takes_no_mask_from_a_third():
@@ -50,9 +51,9 @@ def test_a_name_in_two_photo_folders_takes_no_mask_from_a_third():
     assert not any(p.masks for p in pairs.pairs) and len(pairs.unused) == 1
 
 
-@pytest.mark.parametrize(("name", "is_mask"), [("a_mask.png", True), ("a_MASK2.png", True), ("a.png", False), ("mask.png", False)])
-def test_mask_names(name, is_mask):
-    assert is_mask_name(name, ("_mask",)) is is_mask
+def test_mask_names():
+    assert all(is_mask_name(name, ("_mask",)) for name in ("a_mask.png", "a_MASK2.png", "a_mask-sky.png"))
+    assert not any(is_mask_name(name, ("_mask",)) for name in ("a.png", "mask.png", "a_masked.png"))
 
 
 def plan(tmp_path, masks="masks", **more):
@@ -79,8 +80,9 @@ def test_masks_below_the_photos(tmp_path):
 
 
 def test_hidden_files_and_the_output_folder_are_left_out(tmp_path):
-    for name in ("a.png", ".b.png", ".cache/c.png", "out/d.png", "notes.txt"):
-        write_photo(tmp_path / "photos" / name) if name.endswith("png") else (tmp_path / "photos" / name).write_text("x")
+    for name in ("a.png", ".b.png", ".cache/c.png", "out/d.png"):
+        write_photo(tmp_path / "photos" / name)
+    (tmp_path / "photos/notes.txt").write_text("x")
     write_mask(tmp_path / "m.png")
     made = plan(tmp_path, "m.png", output=tmp_path / "photos/out")
     assert [t.photo for t in made.tasks] == [str(tmp_path / "photos/a.png")] and made.tasks[0].why == "one mask for all"
@@ -141,7 +143,8 @@ def test_links_that_lead_back_are_not_followed(tmp_path):
     (tmp_path / "sub/back").symlink_to(tmp_path)
     listing = find([str(tmp_path)], [])
     assert [f.relative for f in listing.pictures] == ["a.png"]
-    assert listing.broken == [(str(tmp_path / "sub/back"), "is a link to a folder that it lies in, so it is not followed")]
+    reason = "is a link to a folder that it lies in, so it is not followed"
+    assert listing.broken == [(str(tmp_path / "sub/back"), reason)]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ recognised wherever the run is cut off, and a photo whose actor died after its o
 """
 
 import asyncio
+import socket
 import time
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
@@ -205,9 +207,17 @@ def _connect(address: str, workers: int | None) -> None:
         if address == "local":
             ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
         else:
+            _knock(address)
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
         raise InpaintError(f"there is no Ray cluster at {address!r} ({_cause(error)})") from None
+
+
+def _knock(address: str) -> None:
+    """Fail within seconds where nobody listens; Ray itself would try for many minutes."""
+    parts = urlsplit(address if "://" in address else f"ray://{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=10).close()
 
 
 def _cause(error: BaseException) -> str:
