@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import benchmark, evaluate, fill, fit, mask, models, receptive_field, train
+from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, models, receptive_field, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, mask, train, fit, evaluate, benchmark, models, receptive_field)
+COMMANDS = (fill, batch, mask, train, fit, evaluate, benchmark, models, receptive_field)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,11 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 nothing to do."""
     args = build_parser().parse_args(arguments)
     try:
-        args.run(args)
+        return args.run(args) or 0
     except InpaintError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
 
 
 def console() -> None:

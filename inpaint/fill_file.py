@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,11 @@ from inpaint.photo.files import check_lossless, check_output, load_photo, output
 from inpaint.photo.limits import Limits
 from inpaint.photo.masks import Mask, check_mask, dilate_mask, load_mask
 from inpaint.photo.picture import Photo
-from inpaint.photo.provenance import (
-    Recipe,
-    check_mark,
-    marked,
-    recipe_path,
-    relative_photo,
-    sha256_of,
-    versions,
-)
+from inpaint.photo.provenance import Recipe, check_mark, marked, recipe_path, relative_photo, sha256_of, versions
 from inpaint.photo.staging import Staging, check_writable
 from inpaint.photo.verify import Verification
+
+MaskMaker = Callable[[Photo, list[str]], Mask]  # from the photo as it was read; adds sentences about what it decided
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class FillJob:
 
     Args:
         photo: file to fill.
-        mask: file, or bool (H, W), True = hole.
+        mask: file, or bool (H, W), True = hole, or what makes one from the photo.
         output: file to write; its ending names the format.
         options: how to fill.
         mask_is: which part of a mask file is the hole, one of `options.MASK_IS`.
@@ -52,10 +46,11 @@ class FillJob:
         limits: larger files are refused.
         model, weights, device: for the recipe; the inpainter itself comes from the caller.
         expected: a recipe that the photo and weights must fit.
+        show_hole: the hole becomes opaque, for a photo whose own transparency is the mask.
     """
 
     photo: Path
-    mask: Path | Mask
+    mask: Path | Mask | MaskMaker
     output: Path
     options: FillOptions = FillOptions()
     mask_is: str = "auto"
@@ -70,6 +65,7 @@ class FillJob:
     weights: Path | None = None
     device: str = "auto"
     expected: Recipe | None = None
+    show_hole: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,12 +100,17 @@ class FileResult:
         return json.dumps(values, indent=2) + "\n"
 
 
-def fill_file(job: FillJob, load: Callable[[], Inpainter]) -> FileResult:
+def fill_file(
+    job: FillJob, load: Callable[[], Inpainter], staging: Staging | None = None,
+    ready: Callable[[FileResult], None] | None = None,
+) -> FileResult:  # fmt: skip
     """Fill one photo file; nothing is written unless everything can be.
 
     Args:
         job: what to do.
         load: gives the inpainter; called only after everything that can be refused cheaply has been looked at.
+        staging: where the files wait until all of them are written; None: plain.
+        ready: called once they wait, just before they appear; raising keeps them from it.
 
     Raises:
         InpaintError: anything that fails, with the file's name; no output is left behind.
@@ -127,10 +128,13 @@ def fill_file(job: FillJob, load: Callable[[], Inpainter]) -> FileResult:
     result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes)
     hole = dilate_mask(mask, job.options.dilate)
     filled = photo.with_pixels(np.where(hole[..., None], result.photo, photo.pixels))
+    if job.show_hole and photo.alpha is not None:
+        opaque = np.iinfo(photo.alpha.dtype).max
+        filled = replace(filled, alpha=np.where(hole, opaque, photo.alpha).astype(photo.alpha.dtype))
     if job.mark:
         filled = marked(filled, {h.engine for h in result.report.holes})
     done = time.perf_counter()
-    with Staging() as staging:
+    with staging or Staging() as staging:
         saved = stage_photo(
             staging, filled, job.output, lossless=job.lossless, keep_time=job.keep_time,
             hole=hole if job.verify else None,
@@ -146,6 +150,8 @@ def fill_file(job: FillJob, load: Callable[[], Inpainter]) -> FileResult:
             staging.add(recipe_path(job.output), make_recipe(made, mask, inpainter).to_json().encode())
         if job.report:
             staging.add(job.report, made.to_json().encode())
+        if ready:
+            ready(made)
         staging.commit()
     return made
 
@@ -167,7 +173,7 @@ def check_job(job: FillJob) -> None:
     if job.report:
         check_writable(job.report, job.overwrite)
         places.append(job.report)
-    inputs = [job.photo] if isinstance(job.mask, np.ndarray) else [job.photo, job.mask]
+    inputs = [job.photo, job.mask] if isinstance(job.mask, Path) else [job.photo]
     for place in places[1:] if job.overwrite else places:
         if any(_same(place, other) for other in [*inputs, *(p for p in places if p is not place)]):
             raise OutputError(f"{shown(place)}: is named for two files at once")
@@ -186,6 +192,8 @@ def _read_mask(job: FillJob, photo: Photo, notes: list[str]) -> Mask:
         if job.mask.shape != shape:
             raise MaskError(f"{shown(job.photo)}: is {shape[1]}x{shape[0]} pixels, its mask is for another size")
         return job.mask
+    if not isinstance(job.mask, Path):
+        return job.mask(photo, notes)
     orientation = photo.source.orientation if photo.source else 1
     mask = load_mask(job.mask, shape, notes, mask_is=job.mask_is, orientation=orientation, limits=job.limits)
     try:
@@ -204,16 +212,17 @@ def make_recipe(made: FileResult, mask: Mask, inpainter: Inpainter) -> Recipe:
         relative_photo(job.photo, job.output), sha256_of(job.photo), (mask.shape[1], mask.shape[0]), mask, job.options,
         job.model, weights_hash(job.model, job.weights), inpainter.device.type, torch.get_num_threads(),
         made.fill.engines, job.output.name, made.sha256, job.lossless, job.mark, job.keep_time, versions(),
+        job.show_hole,
     )  # fmt: skip
 
 
 def weights_hash(model: str, weights: Path | None) -> str:
-    """SHA-256 of the weights file that a model name or path stands for."""
+    """SHA-256 of the weights file that a model name or path stands for; raises WeightsError where there is none."""
     path = weights or default_weights(model)
     try:
         return sha256_of(path)
     except OSError as error:
-        raise WeightsError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+        raise WeightsError(f"{shown(path)}: cannot be read ({error.strerror or error})") from None
 
 
 def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path, weights: Path | None) -> FillJob:
@@ -237,7 +246,7 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
     return FillJob(
         photo or place.parent / recipe.photo, recipe.mask, output, recipe.options, lossless=recipe.lossless,
         mark=recipe.mark, keep_time=recipe.keep_time, model=recipe.model, weights=weights, device=recipe.device,
-        expected=recipe,
+        expected=recipe, show_hole=recipe.show_hole,
     )  # fmt: skip
 
 

@@ -3,7 +3,10 @@
 import argparse
 from importlib.util import find_spec
 
-from inpaint.errors import InpaintError, OptionError
+from inpaint.errors import InpaintError
+from inpaint.filling.threads import set_threads
+
+__all__ = ["add_threads", "check_installed", "set_threads"]
 
 
 def check_installed(extra: str, *modules: str) -> None:
@@ -20,22 +23,3 @@ def check_installed(extra: str, *modules: str) -> None:
 def add_threads(command: argparse.ArgumentParser) -> None:
     """The `--threads` argument, for `set_threads`."""
     command.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-
-
-def set_threads(threads: int | None) -> None:
-    """Let torch, OpenCV and the patch search use this many CPU threads; None leaves their choice.
-
-    Raises:
-        OptionError: below 1.
-    """
-    if threads is None:
-        return
-    if threads < 1:
-        raise OptionError(f"threads must be at least 1, got {threads}")
-    import cv2
-    import numba
-    import torch
-
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]

@@ -44,6 +44,7 @@ class Recipe:
         output_sha256: of that file.
         lossless, mark, keep_time: how it was written.
         versions: of the packages that decide about bytes; None where one was missing.
+        show_hole: the hole was made opaque.
     """
 
     photo: str
@@ -62,6 +63,7 @@ class Recipe:
     mark: bool = False
     keep_time: bool = False
     versions: dict[str, str | None] = field(default_factory=dict)
+    show_hole: bool = False
 
     def to_json(self) -> str:
         """The recipe as JSON text; the mask is a 1-bit PNG inside."""

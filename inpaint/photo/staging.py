@@ -12,9 +12,14 @@ class Staging:
     """Collects files under hidden names beside their places, and puts them there with `commit`.
 
     Used as a context manager: what was not committed is removed.
+
+    Args:
+        prefix: of the hidden names, so that what a killed process left behind can be told.
+        durable: each file is on the disk before it appears, so that not even a power cut leaves half of one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = ".inpaint-", durable: bool = False) -> None:
+        self.prefix, self.durable = prefix, durable
         self._waiting: list[tuple[Path, Path]] = []  # hidden, final
 
     def __enter__(self) -> "Staging":
@@ -38,12 +43,15 @@ class Staging:
         Raises:
             OutputError: it cannot be written.
         """
-        partial = path.with_name(f".inpaint-{secrets.token_hex(8)}{path.suffix}")
+        partial = path.with_name(f"{self.prefix}{secrets.token_hex(8)}{path.suffix}")
         try:
             handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
             self._waiting.append((partial, path))
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                if self.durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             if path.is_file():
                 os.chmod(partial, path.stat().st_mode & 0o777)
             if times:

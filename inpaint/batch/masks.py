@@ -1,0 +1,131 @@
+"""The mask of one task: from its files, from the photo's own transparency, or from a rule."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.batch.memory import picture_size
+from inpaint.batch.places import near_copy
+from inpaint.batch.plan import ALPHA, Task
+from inpaint.errors import EmptyMask, InpaintError, MaskError, shown
+from inpaint.masking.repeated import MOST
+from inpaint.masking.rules import MaskRule, parse_rule
+from inpaint.photo.files import load_photo
+from inpaint.photo.limits import Limits
+from inpaint.photo.mask_meaning import THRESHOLD
+from inpaint.photo.masks import Mask, check_mask, load_mask
+from inpaint.photo.picture import Photo
+
+MaskMaker = Callable[[Photo, list[str]], Mask]
+_TURN = threading.Lock()  # compiled searches behind some rules must not run twice at a time in one process
+
+
+def united(files: list[Path], mask_is: str, limits: Limits) -> MaskMaker:
+    """The hole that any of several files marks."""
+
+    def make(photo: Photo, notes: list[str]) -> Mask:
+        height, width = photo.pixels.shape[:2]
+        orientation = photo.source.orientation if photo.source else 1
+        mask = np.zeros((height, width), bool)
+        for file in files:
+            mask |= load_mask(
+                file, (height, width), notes, mask_is=mask_is, orientation=orientation, limits=limits
+            )  # fmt: skip
+        return _checked(mask, f"{shown(files[0])} and {len(files) - 1} more")
+
+    return make
+
+
+def own_alpha(name: str) -> MaskMaker:
+    """The hole is where the photo is more transparent than opaque."""
+
+    def make(photo: Photo, notes: list[str]) -> Mask:
+        if photo.alpha is None:
+            raise EmptyMask(f"{name}: has no transparency, so there is nothing to fill")
+        scale = 257 if photo.alpha.dtype == np.uint16 else 1
+        notes.append(f"{name}: the transparent part was filled and is opaque now")
+        return _checked(photo.alpha <= THRESHOLD * scale, name)
+
+    return make
+
+
+def _checked(mask: Mask, name: str) -> Mask:
+    try:
+        check_mask(mask)
+    except EmptyMask as error:
+        raise EmptyMask(f"{name}: {error}") from None
+    except MaskError as error:
+        raise MaskError(f"{name}: {error}") from None
+    return mask
+
+
+def by_rule(rule: MaskRule, name: str) -> MaskMaker:
+    """The hole that a rule finds."""
+
+    def make(photo: Photo, notes: list[str]) -> Mask:
+        try:
+            with _TURN:
+                mask = rule(photo.pixels)
+        except InpaintError as error:
+            raise type(error)(f"{name}: {error}") from None
+        return _checked(mask, name)
+
+    return make
+
+
+def learned_rule(text: str, tasks: list[Task], limits: Limits) -> MaskRule | None:
+    """The rule of a run, ready for every photo; None for masks from files and for `alpha`.
+
+    Args:
+        text: as the user gave it.
+        tasks: of the whole plan; those that cannot be read teach nothing.
+        limits: larger files are refused.
+
+    Raises:
+        InpaintError: the rule cannot be used.
+    """
+    if not text or text == ALPHA:
+        return None
+    rule = parse_rule(text)
+    return rule.learn(_some_of_each_size(tasks, limits)) if rule.needs_folder else rule
+
+
+def _some_of_each_size(tasks: list[Task], limits: Limits) -> Iterator[NDArray]:
+    """As many photos of each size as the rule looks at, so that a large folder is not read whole."""
+    taken: Counter[tuple[int, int]] = Counter()
+    for task in tasks:
+        size = picture_size(task.photo)
+        if size is None or taken[size] == MOST:
+            continue
+        try:
+            with near_copy(task.photo, limits) as file:
+                pixels = load_photo(file, limits).pixels
+        except InpaintError:  # it is reported when its turn comes
+            continue
+        taken[size] += 1
+        yield pixels
+
+
+def mask_maker(
+    rule: str, files: list[Path], name: str, mask_is: str, limits: Limits, learned: MaskRule | None = None
+) -> MaskMaker | Path:
+    """What `FillJob.mask` should be.
+
+    Args:
+        rule: of the task; empty with files.
+        files: of the task.
+        name: of the photo, for messages.
+        mask_is: which part of a mask file is the hole.
+        limits: larger files are refused.
+        learned: the rule, ready for use.
+    """
+    if rule == ALPHA:
+        return own_alpha(name)
+    if rule:
+        assert learned is not None
+        return by_rule(learned, name)
+    return files[0] if len(files) == 1 else united(files, mask_is, limits)

@@ -1,0 +1,67 @@
+"""How much memory a run may take, and how much a photo does."""
+
+import os
+import re
+import stat
+import warnings
+from functools import lru_cache
+
+from inpaint.batch import places
+from inpaint.batch.plan import Task
+from inpaint.errors import OptionError
+
+WORKER = 700 << 20  # a worker with its libraries and its network, without a photo
+PER_PIXEL = 40  # bytes at the peak of reading, filling, writing and proving one photo (docs/batch.md: 28 measured)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parse_bytes(text: str) -> int:
+    """`6G`, `800M` or a number of bytes.
+
+    Raises:
+        OptionError: something else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?", text.strip().upper())
+    if not match or not float(match[1]):
+        raise OptionError(f"a size of memory is written like 6G or 800M, got {text!r}")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def physical_memory() -> int | None:
+    """Bytes of memory of this machine, or None where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def picture_size(place: str) -> tuple[int, int] | None:
+    """Width and height from a picture file's header, as stored; None where it cannot be told."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not places.is_remote(place):
+                if not stat.S_ISREG(os.stat(place).st_mode):  # opening a pipe would wait for ever
+                    return None
+                with Image.open(place) as picture:
+                    return picture.size
+            system, path = places.filesystem(place)
+            with system.open(path, "rb", block_size=1 << 16) as file, Image.open(file) as picture:
+                return picture.size
+    except Exception:  # damaged files raise nearly anything; why it cannot be read is found when it is filled
+        return None
+
+
+@lru_cache(maxsize=256)  # a photo that waits for memory is asked about again and again
+def photo_bytes(task: Task) -> int | None:
+    """Memory that filling a task's photo takes at its peak, or None where its size cannot be told."""
+    size = picture_size(task.photo)
+    return None if size is None else size[0] * size[1] * PER_PIXEL
+
+
+def workers_for(cores: int, memory: int | None, tasks: int) -> int:
+    """Workers that the cores, the memory and the number of tasks are good for, at least 1."""
+    fit = cores if memory is None else max(1, memory // (2 * WORKER))
+    return max(1, min(cores, fit, tasks))

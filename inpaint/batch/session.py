@@ -1,0 +1,217 @@
+"""One call of the batch command: begin a run or go on with it, lead it, and say how it went."""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from inpaint import __version__
+from inpaint.batch import places
+from inpaint.batch.journal import VERSION, Journal, JournalError, Past, read_journal
+from inpaint.batch.masks import learned_rule
+from inpaint.batch.memory import WORKER, photo_bytes, physical_memory, workers_for
+from inpaint.batch.plan import ALPHA, Plan, Request, Task, is_rule
+from inpaint.batch.pool import Pool, Processes, Threads
+from inpaint.batch.resume import check_unchanged, plan_records, run_options, still_to_do
+from inpaint.batch.run import Budget, Counts, remove_empty_folders, run_tasks
+from inpaint.batch.work import Settings, remove_left_behind
+from inpaint.errors import NothingToDo, OptionError, shown
+from inpaint.fill_file import FillJob, weights_hash
+from inpaint.inpainter import pick_device
+from inpaint.masking.rules import parse_rule
+from inpaint.photo.formats import BY_NAME, FORMATS
+from inpaint.photo.mask_meaning import Mask
+from inpaint.photo.provenance import versions
+
+JOURNAL = "inpaint-batch.jsonl"
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a run may use; nothing here changes an output.
+
+    Args:
+        workers: processes; 0: this one; None: as many as cores and memory are good for.
+        threads: CPU threads of each worker; None: the cores divided among the workers.
+        max_memory: bytes for all workers together; None: 0.8 of the machine's.
+        ray: `local`, `auto` or the address of a Ray cluster; None: this machine alone.
+    """
+
+    workers: int | None = None
+    threads: int | None = None
+    max_memory: int | None = None
+    ray: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 0:
+            raise OptionError(f"workers must be 0 or more, got {self.workers}")
+        if self.threads is not None and self.threads < 1:
+            raise OptionError(f"threads must be at least 1, got {self.threads}")
+        if self.max_memory is not None and self.max_memory < 2 * WORKER:
+            least = 2 * WORKER / 2**20
+            raise OptionError(f"max-memory must be at least {least:,.0f}M, for one worker and a photo")
+        if self.max_memory is not None and self.ray is not None:
+            raise OptionError("--max-memory is for one machine; Ray has limits of its own")
+
+
+def default_journal(output: str) -> Path:
+    """Where the journal of an output folder lies: in it, or among the user's state for a URL."""
+    output = places.normal(output)
+    if not places.is_remote(output):
+        return Path(output, JOURNAL)
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "inpaint" / f"batch-{hashlib.sha256(output.encode()).hexdigest()[:16]}.jsonl"
+
+
+def check_request(request: Request, template: FillJob, means: Means) -> None:
+    """Refuse choices that exclude each other, before anything is looked for."""
+    remote = [p for p in (*request.photos, request.masks, request.output) if places.is_remote(places.normal(p))]
+    for place in remote:
+        places.filesystem(places.normal(place))
+    if template.mark and places.is_remote(places.normal(request.output)):
+        raise OptionError("--mark writes a recipe beside each output, which needs a folder of this machine")
+    if template.lossless and request.suffix:
+        form = BY_NAME[FORMATS[request.suffix.lower()]]
+        if form.lossless is False or form.palette_only:
+            raise OptionError(f"{form.name} is not lossless, so --lossless cannot be had with --format")
+    if means.ray is not None and any(places.is_private(place) for place in remote):
+        raise OptionError(f"{shown(remote[0])}: can be seen by this process only, not by a cluster")
+    if is_rule(request.masks) and request.masks != ALPHA:
+        parse_rule(request.masks)
+    if means.ray is None:
+        pick_device(template.device)
+
+
+def run_batch(
+    plan: Plan, request: Request, template: FillJob, means: Means, journal_path: Path, resume: bool,
+    tell: Callable[[Counts], None], stopping: Callable[[], bool],
+) -> Counts:  # fmt: skip
+    """Do what a plan says.
+
+    Args:
+        plan: of `request`.
+        request: what was asked for.
+        template: how each photo is filled and written.
+        means: what may be used.
+        journal_path: the journal, which is locked meanwhile.
+        resume: go on with the journal's run if there is one.
+        tell: called after every change.
+        stopping: whether to finish what is in hand and stop.
+
+    Raises:
+        NothingToDo: the plan is empty.
+        JournalError: an unfinished run without `resume`, or one that cannot be resumed.
+    """
+    if not plan.tasks and not plan.refused:
+        what = "no photo has a mask" if plan.unmasked else "no photos were found"
+        raise NothingToDo(f"{', '.join(shown(p) for p in request.photos)}: {what}")
+    options = run_options(template, request, weights_hash(template.model, template.weights))
+    rule = learned_rule(request.masks if is_rule(request.masks) else "", plan.tasks, template.limits)
+    if rule is not None and rule.learned is not None:
+        options["masks_sha256"] = _hash_of_masks(rule.learned)
+    with Journal(journal_path) as journal:
+        past = read_journal(journal_path)
+        journal.cut(past.size)
+        if past.run is not None and resume:
+            check_unchanged(journal_path, past, options, plan)
+            run, tasks = past.run["id"], still_to_do(past, plan)
+            remove_left_behind(run, [task.output for task in plan.tasks])
+            journal.write([{"kind": "resume", "time": time.time(), "tasks": len(tasks)}])
+        else:
+            _check_finished(journal_path, past, template.overwrite)
+            past, run, tasks = Past(), secrets.token_hex(4), plan.tasks
+            _begin(journal, plan, options, run)
+        to_do = {task.output for task in tasks}
+        counts = Counts(len(plan.tasks) + len(plan.refused))
+        counts.before = [past.done[t.output] for t in plan.tasks if t.output not in to_do]
+        _note_refused(journal, plan, counts)
+        if tasks:
+            with closing(_pool(request, Settings(template, run, rule=rule), means, len(tasks))) as pool:
+                run_tasks(tasks, past.ready, pool, journal, counts, _budget(means, tasks), tell, stopping)
+            remove_left_behind(run, [task.output for task in plan.tasks])
+        journal.write([_end(counts)])
+    remove_empty_folders(places.normal(request.output), [r["output"] for r in counts.failed + counts.empty])
+    return counts
+
+
+def _check_finished(path: Path, past: Past, overwrite: bool) -> None:
+    if past.run is not None and not past.ended and not overwrite:
+        raise JournalError(
+            f"{shown(path)}: holds a run that did not end ({len(past.done):,} of {len(past.plan):,} done); "
+            "continue it with --resume, or begin anew with --overwrite or another -o"
+        )
+
+
+def _begin(journal: Journal, plan: Plan, options: dict[str, Any], run: str) -> None:
+    about = {"version": VERSION, "id": run, "time": time.time(), "options": options}
+    journal.write([{"kind": "run", **about, "inpaint": __version__, "versions": versions()}])
+    records: list[dict[str, Any]] = []
+    for record in plan_records(plan):
+        records.append(record)
+        if len(records) == 10_000:
+            journal.write(records)
+            records = []
+    journal.write([*records, {"kind": "begin", "tasks": len(plan.tasks)}])
+
+
+def _hash_of_masks(masks: Mapping[tuple[int, int], Mask]) -> str:
+    total = hashlib.sha256()
+    for shape in sorted(masks):
+        total.update(repr(shape).encode() + masks[shape].tobytes())
+    return total.hexdigest()
+
+
+def _note_refused(journal: Journal, plan: Plan, counts: Counts) -> None:
+    for photo, reason in plan.refused:
+        text = f"{shown(photo)}: {reason}"
+        counts.failed.append({"kind": "failed", "output": "", "photo": photo, "reason": text})
+    if counts.failed:
+        journal.write(counts.failed)
+
+
+def _end(counts: Counts) -> dict[str, Any]:
+    return {
+        "kind": "end", "stopped": counts.stopped, "time": time.time(), "before": len(counts.before),
+        "done": len(counts.done), "failed": len(counts.failed), "empty": len(counts.empty),
+    }  # fmt: skip
+
+
+def workers_of(means: Means, request: Request, tasks: int) -> int:
+    """How many processes this machine uses; 0: its own."""
+    if any(places.is_private(places.normal(p)) for p in (*request.photos, request.masks, request.output)):
+        return 0
+    if means.workers is not None:
+        return min(means.workers, tasks)
+    return workers_for(_cores(), means.max_memory or _most_memory(), tasks)
+
+
+def _pool(request: Request, settings: Settings, means: Means, tasks: int) -> Pool:
+    if means.ray is not None:
+        from inpaint.batch.cluster import Cluster
+
+        return Cluster(replace(settings, threads=means.threads), means.ray, means.workers)
+    workers = workers_of(means, request, tasks)
+    settings = replace(settings, threads=means.threads or max(1, _cores() // max(1, workers)))
+    return Processes(settings, workers) if workers else Threads(settings)
+
+
+def _budget(means: Means, tasks: list[Task]) -> Budget:
+    most = means.max_memory or _most_memory()
+    if means.ray is not None or most is None:
+        return Budget(None, photo_bytes)
+    workers = means.workers if means.workers is not None else workers_for(_cores(), most, len(tasks))
+    return Budget(max(most - max(1, workers) * WORKER, WORKER), photo_bytes)
+
+
+def _most_memory() -> int | None:
+    memory = physical_memory()
+    return None if memory is None else int(0.8 * memory)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

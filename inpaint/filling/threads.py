@@ -1,0 +1,25 @@
+"""How many CPU threads the libraries use."""
+
+from inpaint.errors import OptionError
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch, OpenCV and the patch search use this many CPU threads; None leaves their choice.
+
+    The patch search counts threads for each thread that calls it, so that each has to be told.
+
+    Raises:
+        OptionError: below 1.
+    """
+    if threads is None:
+        return
+    if threads < 1:
+        raise OptionError(f"threads must be at least 1, got {threads}")
+    import cv2
+    import numba
+    import torch
+
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]

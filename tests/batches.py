@@ -1,0 +1,56 @@
+"""Folders of small photos and masks for the tests of `inpaint.batch`."""
+
+import json
+
+import numpy as np
+from PIL import Image
+
+from inpaint.cli import main
+from tests.conftest import scene
+
+HEIGHT, WIDTH = 32, 40
+
+
+def write_photo(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(scene(HEIGHT, WIDTH, seed)).save(path)
+    return path
+
+
+def write_mask(path, box=(8, 20, 10, 24), shape=(HEIGHT, WIDTH)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros(shape, np.uint8)
+    mask[box[0] : box[1], box[2] : box[3]] = 255
+    Image.fromarray(mask).save(path)
+    return path
+
+
+def folders(root, count=6):
+    """`count` photos of several formats in sub-folders of `root/photos`, and their masks in `root/masks`."""
+    for k in range(count):
+        name = f"{'abc'[k % 3]}/photo{k:02}"
+        write_photo(root / "photos" / f"{name}{('.png', '.jpg', '.webp', '.tif')[k % 4]}", k)
+        write_mask(root / "masks" / f"{name}.png", (4 + k % 5, 20, 10, 20 + k % 7))
+    return root
+
+
+def arguments(root, *extra, photos="photos", masks="masks", output="out", engine="telea", workers="0"):
+    return [
+        "batch", str(root / photos), "-m", str(root / masks), "-o", str(root / output), "--engine", engine,
+        "--workers", workers, *extra,
+    ]  # fmt: skip
+
+
+def batch(root, *extra, **names):
+    return main(arguments(root, *extra, **names))
+
+
+def tree(folder):
+    """Every file below a folder but the journal, with its bytes."""
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != "inpaint-batch.jsonl")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def records(journal, kind=None):
+    lines = [json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [r for r in lines if kind in (None, r["kind"])]

@@ -1,0 +1,465 @@
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint.batch.journal import Journal, JournalError, read_journal
+from inpaint.batch.memory import parse_bytes
+from inpaint.cli import main
+from inpaint.errors import OptionError
+from tests.batches import HEIGHT, WIDTH, arguments, batch, folders, records, tree, write_mask, write_photo
+from tests.conftest import scene
+
+JOURNAL = "out/inpaint-batch.jsonl"
+
+
+def journal(root, kind=None):
+    return records(root / JOURNAL, kind)
+
+
+def test_every_format_comes_out_as_from_fill(tmp_path, capsys):
+    folders(tmp_path, 4)
+    assert batch(tmp_path, "--dilate", "2") == 0
+    assert "4 photos: 4 done, 0 failed" in capsys.readouterr().out
+    made = tree(tmp_path / "out")
+    assert sorted(made) == ["a/photo00.png", "a/photo03.tif", "b/photo01.jpg", "c/photo02.webp"]
+    for name, data in made.items():
+        mask = (tmp_path / "masks" / name).with_suffix(".png")
+        single = tmp_path / f"single{os.path.splitext(name)[1]}"
+        fill = ["fill", str(tmp_path / "photos" / name), str(mask), "-o", str(single), "--engine", "telea"]
+        assert main([*fill, "--dilate", "2"]) == 0 and single.read_bytes() == data
+    for record in journal(tmp_path, "done"):
+        assert record["engine"] == "telea" and record["verification"]["kept"] and record["seconds"]["total"] > 0
+        assert len(record["inputs"]) == 2 and all(len(h) == 64 for h in record["inputs"].values())
+    assert [r["kind"] for r in journal(tmp_path)][:6] == ["run", *["plan"] * 4, "begin"]
+    assert len(journal(tmp_path, "run")[0]["options"]["weights_sha256"]) == 64
+
+
+def test_the_default_engine_gives_the_bytes_of_fill(tmp_path):
+    folders(tmp_path, 1)
+    assert batch(tmp_path, engine="auto") == 0
+    photo, mask = tmp_path / "photos/a/photo00.png", tmp_path / "masks/a/photo00.png"
+    assert main(["fill", str(photo), str(mask), "-o", str(tmp_path / "single.png")]) == 0
+    assert tree(tmp_path / "out")["a/photo00.png"] == (tmp_path / "single.png").read_bytes()
+    assert journal(tmp_path, "done")[0]["engine"] in ("detail", "network", "patch")
+
+
+def test_nothing_is_overwritten_unasked(tmp_path, capsys):
+    folders(tmp_path, 3)
+    (tmp_path / "out/a").mkdir(parents=True)
+    (tmp_path / "out/a/photo00.png").write_bytes(b"mine")
+    assert batch(tmp_path) == 1
+    errors = capsys.readouterr().err
+    assert "photo00.png: exists already, use --overwrite to replace it" in errors and errors.count("error:") == 1
+    assert tree(tmp_path / "out")["a/photo00.png"] == b"mine" and len(tree(tmp_path / "out")) == 3
+    before = tree(tmp_path / "out")
+    assert batch(tmp_path) == 1 and tree(tmp_path / "out") == before
+    assert batch(tmp_path, "--overwrite") == 0 and tree(tmp_path / "out")["a/photo00.png"] != b"mine"
+
+
+def test_failures_are_listed_and_leave_nothing(tmp_path, capsys):
+    folders(tmp_path, 2)
+    (tmp_path / "photos/bad").mkdir()
+    (tmp_path / "photos/bad/x.png").write_bytes(b"no picture")
+    write_mask(tmp_path / "masks/bad/x.png")
+    assert batch(tmp_path, "--report", str(tmp_path / "report.json")) == 1
+    shown = capsys.readouterr()
+    assert f"error: {tmp_path / 'photos/bad/x.png'}: is not a picture" in shown.err
+    assert not (tmp_path / "out/bad").exists()
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["done"] == 2 and [f["photo"] for f in report["failed"]] == [str(tmp_path / "photos/bad/x.png")]
+
+
+def test_empty_masks_and_missing_ones_are_told(tmp_path, capsys):
+    folders(tmp_path, 2)
+    write_mask(tmp_path / "masks/a/photo00.png", (0, 0, 0, 0))
+    write_photo(tmp_path / "photos/alone.png")
+    assert batch(tmp_path) == 0
+    shown = capsys.readouterr()
+    assert "1 done, 0 failed, 1 with nothing to fill, 1 without a mask" in shown.out
+    assert "warning: without a mask:" in shown.err and "the mask is empty" in shown.err
+    shutil.rmtree(tmp_path / "out")
+    assert batch(tmp_path, "--strict") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "extra", "code", "words"),
+    [
+        ({"masks": "none"}, [], 2, "none: does not exist"),
+        ({"photos": "none"}, [], 2, "none: does not exist"),
+        ({"photos": "empty"}, [], 3, "no photos were found"),
+        ({"masks": "empty"}, [], 3, "no photo has a mask"),
+        ({"output": "photos"}, [], 2, "must not be that of the photos"),
+        ({"output": "masks/a/photo00.png"}, [], 2, "is not a folder"),
+        ({}, ["--report", "x.txt"], 2, "ends in .html or .json"),
+        ({}, ["--max-memory", "lots"], 2, "written like 6G or 800M"),
+        ({}, ["--max-memory", "1M"], 2, "must be at least"),
+        ({"workers": "-1"}, [], 2, "workers must be 0 or more"),
+        ({}, ["--threads", "0"], 2, "threads must be at least 1"),
+        ({}, ["--format", "psd"], 2, "format must be one of"),
+        ({}, ["--format", "jpg", "--lossless"], 2, "is not lossless"),
+        ({}, ["--weights", "none.safetensors"], 1, "none.safetensors"),
+    ],
+)
+def test_wrong_usage(tmp_path, capsys, names, extra, code, words):
+    folders(tmp_path, 1)
+    (tmp_path / "empty").mkdir()
+    assert batch(tmp_path, *extra, **names) == code
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and words in error and not (tmp_path / "out/a").exists()
+
+
+def test_the_photos_own_transparency(tmp_path):
+    pixels = np.dstack([scene(HEIGHT, WIDTH), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    pixels[8:20, 10:24, 3] = 0
+    pixels[8:20, 10:24, :3] = 0
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "photos/a.png")
+    assert ruled(tmp_path, "alpha") == 0
+    after = np.array(Image.open(tmp_path / "out/a.png"))
+    kept = pixels[..., 3] == 255
+    assert np.array_equal(after[kept], pixels[kept]) and (after[..., 3] == 255).all()
+    assert after[~kept][:, :3].min() > 0
+
+
+def test_several_masks_are_united(tmp_path):
+    write_photo(tmp_path / "photos/a.png")
+    write_mask(tmp_path / "masks/a_mask1.png", (4, 10, 4, 10))
+    write_mask(tmp_path / "masks/a_mask2.png", (20, 26, 30, 36))
+    assert batch(tmp_path) == 0
+    before, after = np.array(Image.open(tmp_path / "photos/a.png")), np.array(Image.open(tmp_path / "out/a.png"))
+    changed = (before != after).any(axis=2)
+    hole = np.zeros(changed.shape, bool)
+    hole[4:10, 4:10] = hole[20:26, 30:36] = True
+    assert not changed[~hole].any() and changed[4:10, 4:10].any() and changed[20:26, 30:36].any()
+
+
+def test_one_mask_for_all_is_scaled(tmp_path, capsys):
+    folders(tmp_path, 3)
+    write_mask(tmp_path / "one.png", (4, 10, 5, 12), (HEIGHT // 2, WIDTH // 2))
+    assert batch(tmp_path, masks="one.png") == 0
+    assert "3 done" in capsys.readouterr().out
+    assert all("resized with nearest neighbour" in " ".join(r["notes"]) for r in journal(tmp_path, "done"))
+
+
+def test_contact_sheet(tmp_path):
+    folders(tmp_path, 2)
+    (tmp_path / "photos/a/<b>.png").write_bytes(b"bad")
+    write_mask(tmp_path / "masks/a/<b>.png")
+    assert batch(tmp_path, "--report", str(tmp_path / "out/sheet.html")) == 1
+    page = (tmp_path / "out/sheet.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 4
+    assert "&lt;b&gt;.png: is not a picture" in page and "<b>" not in page
+    assert "2 done, 0 done before, 1 failed" in page
+
+
+def test_json_and_quiet(tmp_path, capsys):
+    folders(tmp_path, 1)
+    assert batch(tmp_path, "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["done"] == 1 and values["outputs"][0]["output"] == str(tmp_path / "out/a/photo00.png")
+    assert batch(tmp_path, "--quiet", "--overwrite") == 0
+    shown = capsys.readouterr()
+    assert shown.out == shown.err == ""
+
+
+# --- going on after a stop ---
+
+
+def cut_short(root, done):
+    """Run, then make the journal and the outputs look as if only `done` photos had come out."""
+    folders(root, 6)
+    assert batch(root) == 0
+    kept = []
+    for record in journal(root):
+        if record["kind"] == "done" and sum(r["kind"] == "done" for r in kept) == done:
+            break
+        kept.append(record)
+    names = {r["output"] for r in kept if r["kind"] == "done"}
+    for record in journal(root, "done"):
+        if record["output"] not in names:
+            os.unlink(record["output"])
+    (root / JOURNAL).write_text("".join(json.dumps(r) + "\n" for r in kept))
+    return names
+
+
+def test_resume_does_only_what_is_left(tmp_path, capsys):
+    done = cut_short(tmp_path, 2)
+    times = {name: os.stat(name).st_mtime_ns for name in done}
+    assert batch(tmp_path) == 1
+    assert "holds a run that did not end (2 of 6 done); continue it with --resume" in capsys.readouterr().err
+    assert batch(tmp_path, "--resume") == 0
+    assert "6 photos: 4 done, 2 done before, 0 failed" in capsys.readouterr().out
+    assert {name: os.stat(name).st_mtime_ns for name in done} == times
+    assert batch(tmp_path, "--resume") == 0
+    assert "0 done, 6 done before" in capsys.readouterr().out
+    os.unlink(sorted(done)[0])
+    assert batch(tmp_path, "--resume") == 0
+    assert "1 done, 5 done before" in capsys.readouterr().out
+
+
+def test_resume_recognises_an_output_that_was_not_noted(tmp_path):
+    cut_short(tmp_path, 2)
+    begun = {r["output"]: r for r in journal(tmp_path, "ready")}
+    done = {r["output"] for r in journal(tmp_path, "done")}
+    waiting = next(o for o in begun if o not in done)
+    mask = os.path.splitext(waiting.replace("/out/", "/masks/"))[0] + ".png"
+    assert main(["fill", waiting.replace("/out/", "/photos/"), mask, "-o", waiting, "--engine", "telea"]) == 0
+    assert batch(tmp_path, "--resume") == 0
+    assert next(r for r in journal(tmp_path, "done") if r["output"] == waiting)["recovered"] is True
+
+
+def add_a_photo(root):
+    write_photo(root / "photos/a/new.png")
+    write_mask(root / "masks/a/new.png")
+
+
+def name_a_mask_otherwise(root):
+    write_mask(root / "masks/a/photo00.tif")
+    os.unlink(root / "masks/a/photo00.png")
+
+
+def change_an_output(root):
+    with open(root / "out/a/photo00.png", "ab") as file:
+        file.write(b"!")
+
+
+@pytest.mark.parametrize(
+    ("change", "extra", "words"),
+    [
+        (None, ["--seed", "3"], "options changed: seed was 0 and is 3"),
+        (None, ["--engine", "ns"], "options changed: engine was 'telea' and is 'ns'"),
+        (add_a_photo, [], "photos were added: "),
+        (lambda root: os.unlink(root / "photos/a/photo00.png"), [], "photos are gone: "),
+        (lambda root: write_mask(root / "masks/a/photo00.png", (1, 9, 1, 9)), [], "files were changed: "),
+        (lambda root: write_photo(root / "photos/c/photo05.jpg", 77), [], "files were changed: "),
+        (name_a_mask_otherwise, [], "other masks belong to: "),
+        (change_an_output, [], "outputs were changed: "),
+    ],
+)
+def test_resume_refuses_what_changed_and_says_which(tmp_path, capsys, change, extra, words):
+    cut_short(tmp_path, 2)
+    if change:
+        change(tmp_path)
+    before = tree(tmp_path / "out")
+    assert batch(tmp_path, "--resume", *extra) == 1
+    error = capsys.readouterr().err
+    assert f"cannot be resumed, since {words}" in error and tree(tmp_path / "out") == before
+
+
+def test_a_touched_photo_with_the_same_contents_is_the_same(tmp_path):
+    done = cut_short(tmp_path, 2)
+    os.utime(sorted(done)[0].replace("/out/", "/photos/"))
+    assert batch(tmp_path, "--resume") == 0
+
+
+def test_a_failed_photo_may_be_mended(tmp_path, capsys):
+    folders(tmp_path, 2)
+    good = (tmp_path / "photos/a/photo00.png").read_bytes()
+    (tmp_path / "photos/a/photo00.png").write_bytes(good[:-200])
+    assert batch(tmp_path) == 1
+    (tmp_path / "photos/a/photo00.png").write_bytes(good)
+    assert batch(tmp_path, "--resume") == 0
+    assert "1 done, 1 done before, 0 failed" in capsys.readouterr().out
+
+
+def test_journal_survives_a_torn_line_and_refuses_a_damaged_one(tmp_path):
+    path = tmp_path / "j.jsonl"
+    with Journal(path) as first:
+        first.write([{"kind": "run", "version": 1, "id": "x", "options": {}}, {"kind": "begin", "tasks": 0}])
+        with pytest.raises(JournalError, match="another batch is writing it"):
+            Journal(path)
+    whole = path.stat().st_size
+    with open(path, "ab") as file:
+        file.write(b'{"kind": "done", "outp')
+    assert read_journal(path).size == whole and read_journal(path).run["id"] == "x"
+    with open(path, "ab") as file:
+        file.write(b"\n")
+    with pytest.raises(JournalError, match="line 3 is not a record"):
+        read_journal(path)
+
+
+@pytest.mark.parametrize(("text", "value"), [("6G", 6 << 30), ("1.5 GiB", 3 << 29), ("800M", 800 << 20), ("99", 99)])
+def test_sizes_of_memory(text, value):
+    assert parse_bytes(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0", "G", "-1G", "5X"])
+def test_wrong_sizes_of_memory(text):
+    with pytest.raises(OptionError):
+        parse_bytes(text)
+
+
+# --- kills ---
+
+FORK = multiprocessing.get_context("forkserver")  # imports once; each run is a fork of it
+FORK.set_forkserver_preload(["inpaint.batch.session", "inpaint.batch.pool", "inpaint.commands.batch"])
+
+
+def run_quietly(command):
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    sys.exit(main(command))
+
+
+def started(root, *extra, output="out"):
+    process = FORK.Process(target=run_quietly, args=(arguments(root, "--threads", "1", *extra, output=output),))
+    process.start()
+    return process
+
+
+def check_whole(root, output, wanted):
+    assert tree(root / output) == wanted  # nothing missing, nothing else, no hidden file left
+    done = [r["output"] for r in records(root / output / "inpaint-batch.jsonl", "done")]
+    assert len(done) == len(set(done)) == len(wanted)  # nothing was done twice
+
+
+def test_twenty_kills_at_random_moments_end_with_the_same_outputs(tmp_path):
+    folders(tmp_path, 16)
+    first = started(tmp_path, output="undisturbed")
+    first.join()
+    start = time.monotonic()
+    shutil.rmtree(tmp_path / "undisturbed")
+    first = started(tmp_path, output="undisturbed")
+    first.join()
+    seconds = time.monotonic() - start
+    wanted = tree(tmp_path / "undisturbed")
+    assert first.exitcode == 0 and len(wanted) == 16
+    rng, kills, number = random.Random(1), 0, 0
+    while kills < 20:
+        process = started(tmp_path, "--resume", output=f"out{number}")
+        process.join(rng.uniform(0, 0.6 * seconds))
+        if process.is_alive():
+            process.kill()
+            kills += 1
+        process.join()
+        if process.exitcode == 0:
+            check_whole(tmp_path, f"out{number}", wanted)
+            number += 1
+        else:
+            assert process.exitcode == -signal.SIGKILL
+    last = started(tmp_path, "--resume", output=f"out{number}")
+    last.join()
+    assert last.exitcode == 0
+    check_whole(tmp_path, f"out{number}", wanted)
+
+
+def test_interrupt_finishes_what_is_in_hand_and_can_be_resumed(tmp_path):
+    folders(tmp_path, 30)
+    process = started(tmp_path)
+    deadline = time.monotonic() + 120
+    while not ((tmp_path / JOURNAL).exists() and journal(tmp_path, "done")):
+        assert process.is_alive() and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    end, done = journal(tmp_path, "end")[-1], journal(tmp_path, "done")
+    assert process.exitcode == 1 and end["stopped"] and end["failed"] == 0
+    assert 0 < len(done) < 30 and len(tree(tmp_path / "out")) == len(done)
+    assert len(journal(tmp_path, "ready")) == len(done)
+    assert batch(tmp_path, "--resume", "--threads", "1") == 0
+    assert len(tree(tmp_path / "out")) == 30
+
+
+def command_line(root, *extra, workers="2"):
+    command = [sys.executable, "-m", "inpaint", *arguments(root, "--threads", "1", *extra, workers=workers)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def first_worker(root, process):
+    """The process id of the worker that did the first photo."""
+    deadline = time.monotonic() + 240
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            if done := journal(root, "done"):
+                return int(done[0]["worker"].rpartition(":")[2])
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.02)
+
+
+def test_worker_processes_one_of_which_is_killed(tmp_path):
+    folders(tmp_path, 40)
+    process = command_line(tmp_path)
+    pid = first_worker(tmp_path, process)
+    assert pid != process.pid
+    os.kill(pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert "40 done, 0 failed" in out
+    done = journal(tmp_path, "done")
+    assert len(done) == len({r["output"] for r in done}) == 40 == len(tree(tmp_path / "out"))
+    assert len({r["worker"] for r in done}) >= 2
+
+
+def test_no_worker_outlives_a_killed_leader(tmp_path):
+    folders(tmp_path, 40)
+    process = command_line(tmp_path)
+    pid = first_worker(tmp_path, process)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert batch(tmp_path, "--resume", "--threads", "1") == 0
+    check_whole(tmp_path, "out", tree(tmp_path / "out"))
+    assert len(tree(tmp_path / "out")) == 40
+
+
+# --- rules ---
+
+
+def ruled(root, rule, *extra):
+    command = ["batch", str(root / "photos"), "-m", rule, "-o", str(root / "out"), "--engine", "telea", *extra]
+    return main([*command, "--workers", "0"])
+
+
+def changed(root, name):
+    before, after = (np.array(Image.open(root / folder / name)).astype(int) for folder in ("photos", "out"))
+    return np.abs(before - after).max(axis=2) > 0
+
+
+def test_a_region_of_every_photo(tmp_path, capsys):
+    for k in range(3):
+        write_photo(tmp_path / f"photos/{k}.png", k)
+    assert ruled(tmp_path, "region:bottom-right 50%x25%") == 0
+    assert "3 done" in capsys.readouterr().out
+    for k in range(3):
+        where = changed(tmp_path, f"{k}.png")
+        hole = np.zeros(where.shape, bool)
+        hole[HEIGHT * 3 // 4 :, WIDTH // 2 :] = True
+        assert where[hole].mean() > 0.9 and not where[~hole].any()
+    assert journal(tmp_path, "run")[0]["options"]["masks"] == "region:bottom-right 50%x25%"
+
+
+def test_wrong_rules_are_wrong_usage(tmp_path, capsys):
+    write_photo(tmp_path / "photos/a.png")
+    assert ruled(tmp_path, "text:colour=red") == 2
+    assert "has no setting 'colour'" in capsys.readouterr().err
+
+
+def test_what_all_photos_share(tmp_path):
+    rng = np.random.default_rng(0)
+    mark = np.zeros((96, 128, 1))
+    mark[60:80, 70:110] = 1
+    mark[66:74, 78:102] = 0
+    (tmp_path / "photos").mkdir()
+    for k in range(12):
+        photo = scene(96, 128, k)[:, :: (-1) ** k].astype(float) + rng.normal(0, 12, (96, 128, 3))
+        pixels = photo * (1 - 0.6 * mark) + 255 * 0.6 * mark
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(tmp_path / f"photos/{k:02}.png")
+    (tmp_path / "photos/bad.png").write_bytes(b"bad")
+    assert ruled(tmp_path, "repeated") == 1  # the bad one
+    assert len(journal(tmp_path, "done")) == 12
+    where, marked = changed(tmp_path, "03.png"), mark[..., 0] > 0
+    assert where[marked].mean() > 0.8 and where[~marked].mean() < 0.05
+    assert len(journal(tmp_path, "run")[0]["options"]["masks_sha256"]) == 64
