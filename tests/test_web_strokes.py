@@ -25,7 +25,8 @@ def random_operations(seed, width, height, count=25):
         points = [v for _ in range(rng.randint(1, 9)) for v in place()]
         erase = rng.random() < 0.35
         if rng.random() < 0.6:
-            operations.append({"tool": "brush", "radius": rng.uniform(0.2, width / 6), "points": points, "erase": erase})
+            radius = rng.uniform(0.2, width / 6)
+            operations.append({"tool": "brush", "radius": radius, "points": points, "erase": erase})
         else:
             corners = [round(v) for v in points] if rng.random() < 0.3 else points
             operations.append({"tool": "polygon", "points": corners, "erase": erase})
@@ -34,7 +35,8 @@ def random_operations(seed, width, height, count=25):
 
 @needs_node
 def test_node_unit_tests():
-    done = subprocess.run(["node", "--test", *map(str, sorted(JS_TESTS.glob("*.test.js")))], capture_output=True, text=True)
+    files = [str(file) for file in sorted(JS_TESTS.glob("*.test.js"))]
+    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
