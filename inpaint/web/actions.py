@@ -21,7 +21,16 @@ from inpaint.web.networks import Networks
 from inpaint.web.pictures import Mask
 from inpaint.web.session import Session, SessionGone, SessionStore
 from inpaint.web.trust import depth_doubt, disagreement, paint_doubt, summary
-from inpaint.web.work import Busy, FillRequest, check_cancelled, fill_again, fill_current, painted, restore, with_progress
+from inpaint.web.work import (
+    Busy,
+    FillRequest,
+    check_cancelled,
+    fill_again,
+    fill_current,
+    painted,
+    restore,
+    with_progress,
+)
 
 Message = dict[str, Any]
 KINDS = {Cancelled: "cancelled", EmptyMask: "empty", SessionGone: "gone", Busy: "busy"}  # texts that i18n.py has

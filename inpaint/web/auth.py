@@ -46,6 +46,7 @@ class Passwords:
             raise OptionError(f"{shown(path)}: holds no user, add one with app.py --add-user NAME")
 
     def __call__(self, name: str, password: str) -> bool:
+        """Whether this person may come in."""
         salt, expected = self._users.get(name, (b"nobody", b""))
         return hmac.compare_digest(_hash(password, salt), expected)
 

@@ -54,12 +54,14 @@ def field_picture(field: Field) -> str:
     width, height = 14, 120
     bars = "".join(
         f'<rect x="{i * width}" y="{height - height * step.field / field.field:.1f}" width="{width - 3}" '
-        f'height="{height * step.field / field.field:.1f}" rx="2"><title>{escape(step.name)}: {step.field} px</title></rect>'
+        f'height="{height * step.field / field.field:.1f}" rx="2">'
+        f"<title>{escape(step.name)}: {step.field} px</title></rect>"
         for i, step in enumerate(steps)
     )
     whole = f"; it also has parts that see everything ({len(field.global_parts)})" if field.global_parts else ""
+    style = "width:100%;max-height:160px;fill:var(--color-accent)"
     return (
-        f'<svg viewBox="0 0 {len(steps) * width} {height}" style="width:100%;max-height:160px;fill:var(--color-accent)" '
+        f'<svg viewBox="0 0 {len(steps) * width} {height}" style="{style}" '
         f'role="img" aria-label="receptive field layer by layer">{bars}</svg>'
-        f"<p>Receptive field, layer by layer: an output pixel sees {field.field} x {field.field} pixels{escape(whole)}.</p>"
+        f"<p>Receptive field, layer by layer: a pixel sees {field.field} x {field.field} pixels{escape(whole)}.</p>"
     )

@@ -8,7 +8,7 @@ import gradio as gr
 
 from inpaint.options import ENGINES
 from inpaint.web.actions import Actions
-from inpaint.web.canvas import MaskCanvas
+from inpaint.web.canvas import mask_canvas
 from inpaint.web.endpoints import add_endpoints
 from inpaint.web.i18n import page_texts
 from inpaint.web.models_tab import add_models_tab
@@ -24,7 +24,6 @@ REGIONS = (
     "bottom-right 30%x10% colour #ff8c28~70",
 )  # fmt: skip
 FAILED = "() => document.dispatchEvent(new Event('inpaint-failed'))"
-Outcome = dict[str, Any]
 
 
 def ask_canvas(work: str, *names: str) -> str:
@@ -47,7 +46,7 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
 
     def work(
         engine: str, dilate: float, seed: float, candidates: float, model: str, event: gr.EventData
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[dict[str, Any]]:
         options = {"engine": engine, "dilate": int(dilate), "seed": int(seed or 0), "candidates": int(candidates)}
         for message in actions.work(event._data, options, model):
             yield message | {"serial": next(serial)}
@@ -57,7 +56,7 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab(words("tab_photo")), gr.Row():
                 with gr.Column(scale=4, min_width=320):
-                    canvas = MaskCanvas(actions.ask, elem_id="canvas")
+                    canvas = mask_canvas(actions.ask, elem_id="canvas")
                 with gr.Column(scale=1, min_width=260):
                     settings = _fill_settings(words, actions)
                     _find_panel(words)
@@ -66,8 +65,9 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
             with gr.Tab(words("tab_models")):
                 add_models_tab(actions.networks)
         done = canvas.work(
-            work, settings, canvas, show_progress="hidden", api_visibility="private", trigger_mode="multiple", **INFERENCE
-        )
+            work, settings, canvas, show_progress="hidden", api_visibility="private", trigger_mode="multiple",
+            **INFERENCE,
+        )  # fmt: skip
         done.failure(None, None, None, js=FAILED, api_visibility="private")
         add_endpoints(actions, INFERENCE)
     page.queue(max_size=queue_size)

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ class Session:
             self._step(number)
             self.current = number
             chain = self.chain(number)
-            self._redo.update(zip(chain[:-1], chain[1:], strict=True))
+            self._redo.update(pairwise(chain))
 
     def add_mask(self, mask: Mask) -> str:
         """Keep a mask, bool (H, W); returns its id."""
