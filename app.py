@@ -4,6 +4,7 @@ import argparse
 import getpass
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,7 @@ def serve(app: Any, args: argparse.Namespace, actions: "Actions") -> None:
         print("note: everyone who reaches this address can use the page; --auth-file asks for a password", flush=True)
     print(f"Inpaint is at http://{args.host}:{args.port}{args.root_path or ''}", flush=True)
     actions.store.keep_sweeping()
+    threading.Thread(target=actions.networks.warm_up, daemon=True, name="warm-up").start()
     try:
         uvicorn.run(app, host=args.host, port=args.port, log_level="warning", proxy_headers=True)
     finally:

@@ -34,6 +34,8 @@ class MaskCanvas {
     this.radius = 20;      // on the screen, in CSS pixels
     this.divider = 0.5;
     this.trustShown = null;
+    this.comparing = false;
+    this.likesComparing = true; // a fill is shown beside the original until the person switches that off
     this.busy = false;
     this.fillIn(element);
     this.bind();
@@ -158,8 +160,8 @@ class MaskCanvas {
       return this.say(this.text("found_" + message.work, { pixels: this.number(message.mask.pixels) }));
     }
     this.strokes.reset();
-    this.compare(this.comparing === undefined ? true : this.comparing);
     await this.show(message.state);
+    this.compare(this.likesComparing);
     this.sayFilled();
   }
 
@@ -202,7 +204,6 @@ class MaskCanvas {
         this.strokes.reset();
         this.masks = {};
         this.pictures = {};
-        this.comparing = undefined;
         this.compare(false);
         await this.show(reply.state);
         this.resize(true);
@@ -444,7 +445,6 @@ class MaskCanvas {
     const erase = event.button === 2 || event.buttons === 32 || this.tool === "eraser";
     if (this.space || event.button === 1 || this.tool === "hand") this.drag = { pan: at };
     else if (["brush", "eraser", "restore"].includes(this.tool)) {
-      if (this.tool === "restore" && this.strokes.items.length === 0) this.restoring = true;
       this.stroke = { tool: "brush", radius: this.radius / this.view.scale, points: [...point], erase };
       this.extend(point);
     } else if (this.tool === "polygon") this.addCorner(point, at, erase);
@@ -694,7 +694,7 @@ class MaskCanvas {
       },
       "zoom-in": () => this.zoom(1.4), "zoom-out": () => this.zoom(1 / 1.4), "fit": () => this.resize(true),
       "undo-fill": () => this.go(this.state.undo), "redo-fill": () => this.go(this.state.redo),
-      "compare": () => this.compare(!this.comparing),
+      "compare": () => { this.likesComparing = !this.comparing; this.compare(this.likesComparing); },
       "last-mask": () => { if (last) this.addMask(last); },
       "again": () => this.startWork("again"),
       "download": () => this.download(this.state.current, false), "download-png": () => this.download(this.state.current, true),
@@ -799,7 +799,7 @@ class MaskCanvas {
     for (const button of this.element.querySelectorAll("[data-tool], [data-edit]")) button.disabled = !state;
     this.part("drop").hidden = Boolean(state);
     this.element.classList.toggle("mc-empty", !state);
-    if (state && state.current === 0 && this.comparing) { this.compare(false); this.comparing = undefined; }
+    if (state && state.current === 0 && this.comparing) this.compare(false);
   }
 
   // ---- history, alternatives, report -------------------------------------------------------------------------------

@@ -4,8 +4,11 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from inpaint.errors import OptionError
 from inpaint.inpainter import Inpainter
+from inpaint.options import FillOptions
 
 
 class Networks:
@@ -48,3 +51,11 @@ class Networks:
             if name not in self._loaded:
                 self._loaded[name] = Inpainter.load(name, self.weights[name], self.device)
             return self._loaded[name]
+
+    def warm_up(self) -> None:
+        """Fill a small picture, so that the first person does not wait for kernels to be compiled."""
+        photo = np.zeros((64, 64, 3), np.uint8)
+        photo[::2] = 200
+        mask = np.zeros((64, 64), bool)
+        mask[24:40, 24:40] = True
+        self.get().fill(photo, mask, FillOptions(engine="detail"))

@@ -16,7 +16,7 @@ from inpaint.web.models_tab import add_models_tab
 INFERENCE: dict[str, Any] = {"concurrency_id": "inference", "concurrency_limit": 1}
 TRIM = """
 .gradio-container { max-width: 1500px !important; }
-#find-text, #find-scratches, #mark-region { min-width: 0; }
+#find-text, #find-scratches { min-width: 0; flex: 1; }
 footer { display: none !important; }
 """
 REGIONS = (
@@ -90,13 +90,13 @@ def _find_panel(words: gr.I18n) -> None:
         sensitivity = gr.Slider(0, 1, value=0.5, step=0.05, label=words("sensitivity"))
         margin = gr.Slider(0, 20, value=2, step=1, label=words("margin"))
         with gr.Row():
-            text = gr.Button(words("find_text"), elem_id="find-text")
-            scratches = gr.Button(words("find_scratches"), elem_id="find-scratches")
+            text = gr.Button(words("find_text"), size="sm", elem_id="find-text")
+            scratches = gr.Button(words("find_scratches"), size="sm", elem_id="find-scratches")
         gr.Checkbox(False, label=words("shadow"), elem_id="shadow")
         region = gr.Dropdown(
             list(REGIONS), value=REGIONS[0], allow_custom_value=True, label=words("region"), info=words("region_info")
         )
-        mark = gr.Button(words("mark_region"), elem_id="mark-region")
+        mark = gr.Button(words("mark_region"), size="sm", elem_id="mark-region")
     for button, kind in ((text, "text"), (scratches, "scratches")):
         js = ask_canvas(kind, "sensitivity", "margin")
         button.click(None, [sensitivity, margin], None, js=js, api_visibility="private")

@@ -329,8 +329,8 @@ class SessionStore:
 
 
 def safe_name(name: str) -> str:
-    """A file name without folders, control characters and leading dots, at most 120 characters long."""
+    """A file name without folders, control characters and leading dots, short enough for every file system."""
     text = "".join(c for c in str(name).replace("\\", "/").rsplit("/", 1)[-1] if c.isprintable() and c not in '<>:"|?*')
     text = text.strip().lstrip(".") or "photo"
-    stem, dot, suffix = text.rpartition(".")
-    return (stem[: 110 - len(suffix)] + dot + suffix)[-120:] if dot else text[:120]
+    stem, dot, suffix = text.rpartition(".") if "." in text[-12:] else (text, "", "")
+    return stem.encode()[:160].decode(errors="ignore") + dot + suffix
