@@ -838,9 +838,10 @@ class MaskCanvas {
     const step = this.step();
     const others = this.state.steps.filter((one) => one.kind === "fill" && step.kind === "fill" && one.group === step.group);
     const caption = (one) => one.report.engines + ", " + this.text("seam", { seam: this.number(one.report.seam, 2) });
-    this.part("alternatives").replaceChildren(
-      make("strong", { textContent: this.text("alternatives") }), ...others.map((one) => this.stepButton(one, caption(one))));
-    this.part("alternatives").hidden = others.length < 2;
+    const several = others.length > 1;
+    this.part("alternatives").replaceChildren(...(several ? [make("strong", { textContent: this.text("alternatives") })] : []),
+      ...(several ? others.map((one) => this.stepButton(one, caption(one))) : []));
+    this.part("alternatives").hidden = !several;
   }
 
   sayFilled() {

@@ -42,4 +42,5 @@ def find_object(photo: NDArray[Any], request: dict[str, Any]) -> Mask:
     points, labels, box = request.get("points") or [], request.get("labels") or [], request.get("box")
     if not points and not box:
         raise OptionError("an object needs a click or a box")
-    return np.asarray(object_mask(photo, points=points, labels=labels, box=box, shadow=bool(request.get("shadow"))))
+    clicks = [(x, y, label) for (x, y), label in zip(points, labels, strict=True)]
+    return np.asarray(object_mask(photo, clicks, box=tuple(box) if box else None, shadow=bool(request.get("shadow"))))
