@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import benchmark, evaluate, fill, fit, train
+from inpaint.commands import benchmark, evaluate, fill, fit, mask, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, train, fit, evaluate, benchmark)
+COMMANDS = (fill, mask, train, fit, evaluate, benchmark)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,262 @@
+"""From a click, several clicks, a box or a rough scribble to an object's outline."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.errors import InpaintError, MaskError, OptionError
+from inpaint.masking import sam
+from inpaint.masking.distances import geodesic_distance
+from inpaint.masking.edit import fill_holes
+from inpaint.masking.objectness import SIDE, object_logits
+from inpaint.masking.pixels import Floats, Mask, Photo, disc, eight_bits, lab
+from inpaint.masking.regions import box_mask, clip_box
+from inpaint.masking.shadow import shadow_mask
+
+Box = tuple[int, int, int, int]
+Click = tuple[float, float, int]
+MARGIN = 0.4  # of a box's sides: the surroundings that are looked at
+REFINED = 512  # pixels of the looked-at part's longer side when the outline is drawn to the photo's edges
+SIZES = (0.12, 0.25, 0.45, 0.8)  # of the photo's shorter side: boxes that are tried around a click
+
+
+def _clicks(clicks: Sequence[Sequence[float]], minus: Sequence[Sequence[float]], shape: tuple[int, int]) -> list[Click]:
+    """Checked clicks as x, y, 1 or 0."""
+    checked: list[Click] = []
+    for group, usual in ((clicks, 1), (minus, 0)):
+        for click in group:
+            if len(click) not in (2, 3):
+                raise OptionError(f"a click is x, y or x, y, 0 or 1, got {tuple(click)}")
+            x, y, label = float(click[0]), float(click[1]), int(click[2]) if len(click) == 3 else usual
+            if not (0 <= x < shape[1] and 0 <= y < shape[0]):
+                raise OptionError(f"the click {x:g},{y:g} lies outside the photo of {shape[1]}x{shape[0]} pixels")
+            if label not in (0, 1):
+                raise OptionError(f"a click's label is 1 (object) or 0 (not the object), got {label}")
+            checked.append((x, y, label))
+    return checked
+
+
+def object_mask(
+    photo: NDArray[Any],
+    clicks: Sequence[Sequence[float]] = (),
+    minus: Sequence[Sequence[float]] = (),
+    box: tuple[float, float, float, float] | None = None,
+    scribble: Mask | None = None,
+    shadow: bool = False,
+    engine: str = "auto",
+    folder: str | os.PathLike[str] | None = None,
+) -> Mask:
+    """The object that someone points at.
+
+    Args:
+        photo: uint8 or uint16 (H, W, 3) RGB.
+        clicks: points (x, y) in pixels on the object; (x, y, 0) is a point that is not on it.
+        minus: points (x, y) that are not on the object.
+        box: x, y, width, height in pixels around the object; a little slack is right.
+        scribble: bool (H, W), roughly painted on or over the object.
+        shadow: take the soft shadow beneath the object, too.
+        engine: `sam` (MobileSAM), `embedded`, or `auto`: MobileSAM where its files are found.
+        folder: of MobileSAM's files; None for the usual places.
+
+    Returns:
+        bool (H, W), True = hole; empty where no object is found.
+
+    Raises:
+        OptionError: nothing points at the object, a click or box lies outside the photo, or an unknown engine.
+        MaskError: the scribble has another size than the photo, or is empty.
+        InpaintError: `sam` is asked for and missing.
+    """
+    pixels = eight_bits(photo)
+    shape = (pixels.shape[0], pixels.shape[1])
+    if engine not in ("auto", "sam", "embedded"):
+        raise OptionError(f"engine must be auto, sam or embedded, got {engine!r}")
+    points = _clicks(clicks, minus, shape)
+    place = None if box is None else clip_box(box, shape)
+    if scribble is not None:
+        if scribble.shape != shape:
+            raise MaskError(f"the scribble is {scribble.shape[1]}x{scribble.shape[0]} pixels, the photo {shape[1]}x{shape[0]}")
+        if not scribble.any():
+            raise MaskError("the scribble is empty")
+    if place is None and scribble is None and not any(label for _, _, label in points):
+        raise OptionError("say where the object is: a click on it, a box around it, or a scribble over it")
+    if engine == "sam" and not sam.sam_available(folder):
+        raise InpaintError(sam.how_to_get())
+    if engine == "sam" or (engine == "auto" and sam.sam_available(folder)):
+        if scribble is not None:
+            points += [(x, y, 1) for x, y in _along(scribble)]
+        found = sam.sam_mask(pixels, points, place, folder)
+    else:
+        found = _embedded(pixels, points, place, scribble)
+    if shadow:
+        found = found | shadow_mask(pixels, found)
+    return found
+
+
+def _along(scribble: Mask, count: int = 4) -> list[tuple[float, float]]:
+    """Points deep inside a scribble and far from each other, as x, y."""
+    depth = cv2.distanceTransform(np.pad(scribble.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    inside = np.argwhere(depth >= 0.6 * depth.max())
+    points = [inside[np.argmax(depth[tuple(inside.T)])]]
+    while len(points) < min(count, len(inside)):
+        gaps = np.min([((inside - p) ** 2).sum(axis=1) for p in points], axis=0)
+        points.append(inside[gaps.argmax()])
+    return [(float(x), float(y)) for y, x in points]
+
+
+def _around(mask: Mask, slack: float, shape: tuple[int, int]) -> Box:
+    """A box around a mask, wider by a share of its sides."""
+    ys, xs = np.nonzero(mask)
+    width, height = float(np.ptp(xs)) + 1, float(np.ptp(ys)) + 1
+    x, y = slack * width, slack * height
+    return clip_box((xs.min() - x, ys.min() - y, width + 2 * x, height + 2 * y), shape)
+
+
+def _embedded(photo: Photo, points: list[Click], box: Box | None, scribble: Mask | None) -> Mask:
+    """`object_mask` without MobileSAM."""
+    shape = (photo.shape[0], photo.shape[1])
+    if scribble is not None and box is None:
+        ys, xs = np.nonzero(scribble)
+        solid = scribble.sum() / (np.ptp(xs) + 1.0) / (np.ptp(ys) + 1.0)
+        box = _around(scribble, 0.08 if solid > 0.35 else 0.35, shape)  # painted over, or drawn through
+    if box is None:
+        return _from_clicks(photo, points)
+    return segment_box(photo, box, points, scribble)[0]
+
+
+def segment_box(photo: Photo, box: Box, points: list[Click], scribble: Mask | None) -> tuple[Mask, float]:
+    """The object in a box, bool (H, W), and how sharply it stands out: the mean certainty in the box, in [0, 1]."""
+    shape = photo.shape[:2]
+    x, y, w, h = box
+    pad_x, pad_y = max(8, round(MARGIN * w)), max(8, round(MARGIN * h))
+    left, top = max(0, x - pad_x), max(0, y - pad_y)
+    right, bottom = min(shape[1], x + w + pad_x), min(shape[0], y + h + pad_y)
+    part = np.s_[top:bottom, left:right]
+    inside = box_mask((x - left, y - top, w, h), (bottom - top, right - left))
+    crop = photo[part]
+    if inside.all():  # nothing around the box is known: its rim stands for the background
+        rim = max(1, round(0.02 * min(inside.shape)))
+        inside = np.pad(np.ones((max(1, inside.shape[0] - 2 * rim), max(1, inside.shape[1] - 2 * rim)), bool), rim)
+        inside = inside[: crop.shape[0], : crop.shape[1]]
+    scale = SIDE / max(crop.shape[:2])
+    size = (max(4, round(crop.shape[1] * scale)), max(4, round(crop.shape[0] * scale)))
+    small = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8)
+    small_box = cv2.resize(inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+    if not small_box.any() or small_box.all():
+        return np.zeros(shape, bool), 0.0
+    logits = object_logits(small, small_box)
+    logits = logits + _seeds(small, points, scribble, (left, top), scale, part)
+    certainty = float(np.abs(np.tanh(logits[small_box] / 2)).mean())
+    found = np.zeros(shape, bool)
+    found[part] = _refined(crop, logits, inside if not points else np.ones_like(inside))
+    return found, certainty
+
+
+def _seeds(
+    small: Photo, points: list[Click], scribble: Mask | None, corner: tuple[int, int], scale: float, part: Any
+) -> Floats:
+    """What clicks and a scribble add to the odds: most where they are, less with the colour that lies between."""
+    added = np.zeros(small.shape[:2], np.float32)
+    colours = lab(small)
+    marked: list[tuple[Mask, float]] = []
+    for label in (1, 0):
+        seeds = np.zeros(small.shape[:2], np.uint8)
+        for x, y, kind in points:
+            if kind == label:
+                at = (round((x - corner[0] + 0.5) * scale - 0.5), round((y - corner[1] + 0.5) * scale - 0.5))
+                cv2.circle(seeds, at, 2, 1, -1)
+        marked.append((seeds.astype(bool), 8.0 if label else -8.0))
+    if scribble is not None:
+        rough = cv2.resize(scribble[part].astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        marked.append((rough.astype(bool), 2.0))
+    for seeds, strength in marked:
+        if seeds.any():
+            added += strength * np.exp(-geodesic_distance(colours, seeds) / 18)
+    return added
+
+
+def _refined(crop: Photo, logits: Floats, allowed: Mask) -> Mask:
+    """The outline drawn to the photo's own edges: a guided filter (He 2010) of the likelihood at up to 512 pixels."""
+    scale = min(1.0, REFINED / max(crop.shape[:2]))
+    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
+    guide = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
+    likely = 1 / (1 + np.exp(-cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)))
+    soft = guided_filter(lab(guide) / 100, likely.astype(np.float32), max(2, round(0.012 * max(size))), 1e-4)
+    if scale < 1:
+        soft = np.asarray(cv2.resize(soft, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    found = (soft > 0.5) & allowed
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return found
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    kept = areas >= 0.06 * areas.max()
+    found = kept[labels] & (labels > 0)
+    return fill_holes(found, round(0.02 * found.sum()))
+
+
+def guided_filter(guide: Floats, values: Floats, radius: int, smoothness: float) -> Floats:
+    """Values made to follow the edges of a picture (He, Sun, Tang 2010, "Guided Image Filtering", colour guide).
+
+    Args:
+        guide: float32 (H, W, 3), about in [0, 1].
+        values: float32 (H, W).
+        radius: of the windows, in pixels.
+        smoothness: the paper's epsilon.
+
+    Returns:
+        float32 (H, W).
+    """
+    side = (2 * radius + 1, 2 * radius + 1)
+    mean, level = cv2.blur(guide, side), cv2.blur(values, side)
+    with_values = cv2.blur(guide * values[..., None], side) - mean * level[..., None]
+    pairs = cv2.blur((guide[..., :, None] * guide[..., None, :]).reshape(*values.shape, 9)[..., [0, 1, 2]], side)
+    more = cv2.blur((guide[..., :, None] * guide[..., None, :]).reshape(*values.shape, 9)[..., [4, 5, 8]], side)
+    upper = np.dstack([pairs, more])  # 00 01 02 11 12 22
+    covariance = upper[..., [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(*values.shape, 3, 3) - mean[..., :, None] * mean[..., None, :]
+    slope = np.linalg.solve(covariance + smoothness * np.eye(3, dtype=np.float32), with_values[..., None])[..., 0]
+    offset = level - (slope * mean).sum(axis=2)
+    slope = cv2.blur(slope.astype(np.float32), side)
+    return np.asarray((slope * guide).sum(axis=2) + cv2.blur(offset.astype(np.float32), side), np.float32)
+
+
+def _from_clicks(photo: Photo, points: list[Click]) -> Mask:
+    """The object under clicks: boxes of several sizes are tried, the one whose object stands out best wins."""
+    shape = (photo.shape[0], photo.shape[1])
+    on = np.array([(x, y) for x, y, label in points if label])
+    middle, spread = on.mean(axis=0), np.ptp(on, axis=0)
+    best, best_score = np.zeros(shape, bool), -1.0
+    for size in SIZES:
+        side = size * min(shape) + spread
+        box = clip_box((*(middle - side / 2), *np.maximum(side, 4)), shape)
+        for _ in range(2):
+            found, certainty = segment_box(photo, box, points, None)
+            found = _under(found, points)
+            if not found.any():
+                break
+            score = certainty * (1 - cut_share(found, box))
+            if score > best_score:
+                best, best_score = found, score
+            box = _around(found, 0.15, shape)
+    return best
+
+
+def _under(found: Mask, points: list[Click]) -> Mask:
+    """The connected parts that hold a click on the object, within three pixels."""
+    count, labels = cv2.connectedComponents(found.astype(np.uint8), connectivity=8)
+    kept = np.zeros(count, bool)
+    for x, y, label in points:
+        if label:
+            kept[np.unique(labels[max(0, int(y) - 3) : int(y) + 4, max(0, int(x) - 3) : int(x) + 4])] = True
+    kept[0] = False
+    return kept[labels]
+
+
+def cut_share(found: Mask, box: Box) -> float:
+    """The share of a box's rim that the object covers: it goes on outside."""
+    x, y, w, h = box
+    part = found[y : y + h, x : x + w]
+    return float(np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]]).mean())

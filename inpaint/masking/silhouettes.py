@@ -1,0 +1,118 @@
+"""Object-shaped masks cut from photos: what people really paint over, for training and evaluation."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.errors import MaskError
+from inpaint.masking.object import cut_share, segment_box
+from inpaint.masking.pixels import Mask, eight_bits, shrunk
+
+SIDE = 96  # pixels of the longer side at which a silhouette is kept
+LOOKED_AT = 352  # pixels of the photo's longer side in which objects are looked for
+CERTAIN = 0.8  # mean certainty in the box, below which a shape is not trusted
+FILLED = (0.25, 0.85)  # share of its own bounding box that an object covers
+
+
+def cut_silhouettes(photos: Iterable[NDArray[Any]], tries: int = 4, seed: int = 0) -> list[Mask]:
+    """The shapes of things in photos, found without anybody pointing at them.
+
+    Boxes of random place and size are tried; a shape is kept if it stands out surely, fills its box as objects do,
+    and is not cut by it.
+
+    Args:
+        photos: each uint8 or uint16 (H, W, 3) RGB.
+        tries: boxes a photo.
+        seed: of the boxes.
+
+    Returns:
+        bool arrays cut to the shapes, the longer side 96 pixels; perhaps none.
+    """
+    rng = np.random.default_rng(seed)
+    shapes = []
+    for photo in photos:
+        pixels = shrunk(eight_bits(photo), LOOKED_AT)[0]
+        height, width = pixels.shape[:2]
+        if min(height, width) < 48:
+            continue
+        for _ in range(tries):
+            w, h = round(width * rng.uniform(0.2, 0.7)), round(height * rng.uniform(0.2, 0.8))
+            box = int(rng.integers(0, width - w)), int(rng.integers(0, height - h)), w, h
+            found, certainty = segment_box(pixels, box, [], None)
+            if certainty < CERTAIN or found.sum() < 200 or cut_share(found, box) > 0.03:
+                continue
+            count, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
+            best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+            x, y, w, h, area = stats[best].tolist()
+            if not FILLED[0] < area / (w * h) < FILLED[1]:
+                continue
+            shape = (labels[y : y + h, x : x + w] == best).astype(np.float32)
+            scale = SIDE / max(w, h)
+            size = (max(1, round(w * scale)), max(1, round(h * scale)))
+            shapes.append(cv2.resize(shape, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR) > 0.5)
+    return shapes
+
+
+class Silhouettes:
+    """Shapes to draw random masks from, called like the kinds of `inpaint.masking.random`.
+
+    Args:
+        shapes: bool arrays, from `cut_silhouettes`.
+
+    Raises:
+        MaskError: no shapes.
+    """
+
+    def __init__(self, shapes: list[Mask]) -> None:
+        if not shapes:
+            raise MaskError("no silhouettes: none of the photos has an object that stands out")
+        self.shapes = shapes
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the shapes as one .npz file, a bit a pixel."""
+        sizes = np.array([shape.shape for shape in self.shapes], np.int32)
+        bits = np.packbits(np.concatenate([shape.ravel() for shape in self.shapes]))
+        with open(path, "wb") as file:
+            np.savez_compressed(file, sizes=sizes, bits=bits)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Silhouettes":
+        """Read what `save` wrote.
+
+        Raises:
+            MaskError: it is missing or something else; the text names the file.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as stored:
+                sizes, bits = stored["sizes"], np.unpackbits(stored["bits"]).astype(bool)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise MaskError(f"{path}: holds no silhouettes ({error})") from None
+        ends = np.cumsum(sizes.prod(axis=1))
+        return cls([bits[end - h * w : end].reshape(h, w) for end, (h, w) in zip(ends, sizes, strict=True)])
+
+    def __call__(self, rng: np.random.Generator, size: int) -> Mask:
+        """A square mask with one silhouette of 3 to 25 % of it, flipped, turned a little, perhaps at the border.
+
+        Args:
+            rng: source of randomness; the same state gives the same mask.
+            size: side in pixels.
+
+        Returns:
+            bool (size, size), True = hole.
+        """
+        shape = self.shapes[rng.integers(len(self.shapes))].astype(np.float32)
+        if rng.random() < 0.5:
+            shape = shape[:, ::-1]
+        scale = size * np.sqrt(rng.uniform(0.03, 0.25) / max(1.0, shape.sum()))
+        turn = np.deg2rad(rng.uniform(-20, 20))
+        margin = 0.05 if rng.random() < 0.25 else 0.25
+        centre = rng.uniform(size * margin, size * (1 - margin), 2)
+        rotation = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        offset = centre - rotation @ (np.array(shape.shape[::-1]) / 2)
+        moved = cv2.warpAffine(np.ascontiguousarray(shape), np.column_stack([rotation, offset]), (size, size))
+        return np.asarray(moved > 0.5)
