@@ -48,7 +48,10 @@ def build_app(
         app, build_page(actions, queue_size), path="/", auth=auth, root_path=root_path, i18n=page_texts(),
         allowed_paths=[str(actions.store.root)], max_file_size=actions.store.limits.file_bytes, run_history=False,
         footer_links=[], enable_monitoring=False, mcp_server=mcp, css=TRIM, ssr_mode=False, pwa=False,
-        theme=gr.themes.Default(primary_hue="blue", neutral_hue="slate"),
+        theme=gr.themes.Default(
+            primary_hue="blue", neutral_hue="slate", font=("ui-sans-serif", "system-ui", "sans-serif"),
+            font_mono=("ui-monospace", "Consolas", "monospace"),
+        ),
     )  # fmt: skip
 
 

@@ -23,9 +23,9 @@ def add_models_tab(networks: Networks) -> None:
         head = f"<h2>{escape(name)}</h2><p>{escape(find_spec(name).paper)}; {count:,} parameters.</p>"
         return head + field_picture(theoretical_field(network)), card_text(name, networks.weights[name])
 
-    load = gr.Button("Show", visible=False)
-    for event in (choice.change, load.click):
-        event(show, choice, [picture, card], api_visibility="private", concurrency_id="inference", concurrency_limit=1)
+    choice.change(
+        show, choice, [picture, card], api_visibility="private", concurrency_id="inference", concurrency_limit=1
+    )
     gr.on(None, show, choice, [picture, card], api_visibility="private", show_progress="hidden")
 
 
@@ -59,7 +59,7 @@ def field_picture(field: Field) -> str:
         for i, step in enumerate(steps)
     )
     whole = f"; it also has parts that see everything ({len(field.global_parts)})" if field.global_parts else ""
-    style = "width:100%;max-height:160px;fill:var(--color-accent)"
+    style = f"width:100%;max-width:{len(steps) * width * 2}px;fill:var(--color-accent)"
     return (
         f'<svg viewBox="0 0 {len(steps) * width} {height}" style="{style}" '
         f'role="img" aria-label="receptive field layer by layer">{bars}</svg>'
