@@ -26,7 +26,8 @@ def test_same_password_has_another_hash(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "wrong"),
-    [("ann:secret\n", "line 1"), ("# nobody\n", "holds no user"), ("ann:scrypt$!!$!!\n", "line 1 is damaged"), (None, "cannot be read")],
+    [("ann:secret\n", "line 1"), ("# nobody\n", "holds no user"), ("ann:scrypt$!!$!!\n", "line 1 is damaged"),
+     (None, "cannot be read")],
 )
 def test_files_that_are_none_are_refused(tmp_path, text, wrong):
     if text is not None:

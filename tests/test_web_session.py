@@ -133,7 +133,10 @@ def test_trust_by_depth_shows_where_the_hole_is_deep(actions, tmp_path):
     assert "no alternatives" in only["error"]["text"]
 
 
-@pytest.mark.parametrize(("name", "settings"), [("a.png", {}), ("b.jpg", {"quality": 90}), ("c.webp", {"lossless": True})])
+KINDS = [("a.png", {}), ("b.jpg", {"quality": 90}), ("c.webp", {"lossless": True})]
+
+
+@pytest.mark.parametrize(("name", "settings"), KINDS)
 def test_download_has_the_photos_format_name_and_proof(actions, tmp_path, name, settings):
     state = open_photo(actions, tmp_path, name=name, **settings)
     fill(actions, state)

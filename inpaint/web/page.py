@@ -19,7 +19,10 @@ TRIM = """
 #find-text, #find-scratches { min-width: 0; flex: 1; }
 footer { display: none !important; }
 .prose td:first-child, .prose th { white-space: nowrap; }
-@media (max-width: 700px) { .gradio-container { padding: 4px !important; } #title h1 { font-size: 20px; margin: 4px 0 0; } }
+@media (max-width: 700px) {
+  .gradio-container { padding: 4px !important; }
+  #title h1 { font-size: 20px; margin: 4px 0 0; }
+}
 """
 REGIONS = (
     "bottom-right 18%x6%", "bottom-left 18%x6%", "top-right 18%x6%", "top-left 18%x6%", "bottom 100%x8%", "top 100%x8%",

@@ -60,10 +60,10 @@ def paint_doubt(doubt: NDArray[np.float32], hole: NDArray[np.bool_], size: tuple
     Returns:
         uint8 (height, width, 4) RGBA, transparent outside the hole.
     """
-    doubt = cv2.resize(doubt, size, interpolation=cv2.INTER_AREA)
+    shown = cv2.resize(doubt, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(hole.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
     stops = np.array([[44, 105, 200], [250, 220, 70], [215, 35, 40]], np.float32)
-    t = np.clip(doubt, 0, 1) * 2
+    t = np.clip(shown, 0, 1) * 2
     colours = np.stack([np.interp(t, [0, 1, 2], stops[:, channel]) for channel in range(3)], axis=2)
     return np.dstack([colours.round(), np.where(inside > 0, 190, 0)]).astype(np.uint8)
 
