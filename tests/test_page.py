@@ -1,66 +1,439 @@
+"""The page in a real browser. Skipped where there is no Chromium; tests/test_web_*.py cover the server without one."""
+
+import shutil
 import threading
 import time
-import urllib.request
 
 import numpy as np
 import pytest
 import uvicorn
-from PIL import Image
+from PIL import Image, ImageOps
 
 from app import build_app
-from inpaint.errors import InpaintError, MaskError
-from inpaint.web.page import fill_painted, painted
+from inpaint.web.actions import Actions
+from inpaint.web.networks import Networks
+from inpaint.web.session import SessionStore
 from tests.conftest import scene
 
-
-def layer(height, width):
-    picture = np.zeros((height, width, 4), np.uint8)
-    picture[height // 3 : height // 2, width // 3 : width // 2] = (255, 59, 107, 255)
-    return picture
-
-
-def test_only_the_layers_alpha_counts():
-    value = {"background": np.full((40, 60, 3), 9), "layers": [layer(40, 60)], "composite": None}
-    assert painted(value, (40, 60)).sum() == 7 * 10
-    assert painted(value, (80, 120)).sum() == 4 * 7 * 10
-    assert not painted(None, (4, 4)).any()
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium was found")
+PATIENCE = 120_000  # ms; CI machines are slow and shared
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_filled_file_comes_from_the_upload(inpainter, tmp_path, suffix):
-    photo = scene(120, 90)
-    Image.fromarray(photo).save(tmp_path / f"holiday{suffix}")
-    spoiled = {"background": np.zeros((120, 90, 3), np.uint8), "layers": [layer(120, 90)], "composite": None}
-    (before, after), download, text = fill_painted(inpainter, str(tmp_path / f"holiday{suffix}"), spoiled, "auto", 0)
-    mask = painted(spoiled, (120, 90))
-    source = np.array(Image.open(tmp_path / f"holiday{suffix}"))
-    assert np.array_equal(np.array(Image.open(before)), source)
-    assert np.array_equal(np.array(Image.open(after))[~mask], source[~mask])
-    assert download.endswith(f"holiday_filled{suffix}") and Image.open(download).size == (90, 120)
-    assert "0 of 10,500 kept pixels changed" in text
+@pytest.fixture(scope="module")
+def served(inpainter):
+    from gradio.utils import get_upload_folder
 
-
-def test_missing_parts_are_said(inpainter, tmp_path):
-    with pytest.raises(InpaintError, match="upload a photo first"):
-        fill_painted(inpainter, None, None, "auto", 0)
-    Image.fromarray(scene(20, 20)).save(tmp_path / "a.png")
-    with pytest.raises(MaskError, match="paint over what should go"):
-        fill_painted(inpainter, str(tmp_path / "a.png"), None, "auto", 0)
-
-
-def test_server_answers(inpainter):
-    server = uvicorn.Server(uvicorn.Config(build_app(inpainter), port=0, log_level="error"))
+    actions = Actions(SessionStore(), Networks.of(inpainter), get_upload_folder)
+    server = uvicorn.Server(uvicorn.Config(build_app(actions), port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.05)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as reply:
-            assert reply.read() == b'{"status":"ok"}'
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as reply:
-            assert b"gradio" in reply.read().lower()
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    actions.networks.warm_up()
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", actions
+    server.should_exit = True
+    thread.join(20)
+    actions.store.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(served, browser):
+    """Opens the page in a fresh context; every request that leaves this machine fails the test, as do script errors."""
+    contexts, foreign, wrong = [], [], []
+
+    def open_page(**settings):
+        usual = {"viewport": {"width": 1280, "height": 900}, "accept_downloads": True}
+        context = browser.new_context(**(usual | settings))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        local = (served[0], "data:", "blob:")
+        page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith(local) else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(served[0])
+        page.wait_for_selector(".mc-drop:not([hidden])")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert foreign == [] and wrong == []
+
+
+@pytest.fixture
+def page(new_page):
+    return new_page()
+
+
+def upload(page, path):
+    page.set_input_files('[data-part="file"]', str(path))
+    page.wait_for_selector(".mc-drop", state="hidden")
+
+
+def status(page, text=""):
+    page.wait_for_function("text => document.querySelector('.mc-status').textContent.includes(text)", arg=text)
+    return page.inner_text(".mc-status")
+
+
+def where(page, x, y):
+    """Screen coordinates of a point of the photo."""
+    place = "([x, y]) => document.querySelector('.mc').parentElement.maskCanvas"
+    at = page.evaluate(place + ".view.toScreen(x, y)", [x, y])
+    box = page.locator(".mc-canvas").bounding_box()
+    return box["x"] + at[0], box["y"] + at[1]
+
+
+def drag(page, *points):
+    page.mouse.move(*where(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*where(page, *point), steps=6)
+    page.mouse.up()
+
+
+def tool(page, name):
+    page.click(f'[data-tool="{name}"]')
+
+
+def act(page, name):
+    page.click(f'[data-action="{name}"]')
+
+
+def fill(page, steps):
+    """Press Fill and wait until the history has so many steps."""
+    act(page, "fill")
+    page.wait_for_function(f"document.querySelectorAll('.mc-history .mc-item').length === {steps}")
+    page.wait_for_selector('[data-part="progress"]', state="hidden")
+
+
+def download(page, name="download"):
+    with page.expect_download() as waiting:
+        act(page, name)
+    return waiting.value
+
+
+def pixels(download):
+    with Image.open(download.path()) as file:
+        return np.array(file.convert("RGB"))
+
+
+def saved_png(pixels, path, **settings):
+    Image.fromarray(pixels).save(path, **settings)
+    return path
+
+
+def mask_on_canvas(page):
+    """Pixels that the canvas shows as marked."""
+    canvas = "document.querySelector('.mc').parentElement.maskCanvas"
+    return page.evaluate(f"{canvas}.raster.data.reduce((a, b) => a + b, 0)")
+
+
+def test_paint_fill_and_download_change_only_the_painted_place(page, tmp_path):
+    photo = scene(180, 240)
+    upload(page, saved_png(photo, tmp_path / "garden.png"))
+    drag(page, (60, 60), (110, 70), (100, 110))
+    marked = mask_on_canvas(page)
+    fill(page, 2)
+    assert "0 of" in status(page, "kept pixels changed")
+    file = download(page)
+    assert file.suggested_filename == "garden_filled.png"
+    changed = (pixels(file) != photo).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert 0 < changed.sum() <= marked
+    assert rows.min() > 30 and rows.max() < 140 and columns.min() > 30 and columns.max() < 140
+    assert not changed[:, :30].any() and page.locator('[data-part="compare"]').is_visible()
+
+
+def test_undo_and_redo_of_strokes_and_fills(page, tmp_path):
+    photo = scene(120, 160)
+    upload(page, saved_png(photo, tmp_path / "a.png"))
+    drag(page, (40, 40), (60, 50))
+    one = mask_on_canvas(page)
+    drag(page, (100, 80), (120, 90))
+    two = mask_on_canvas(page)
+    assert two > one > 0
+    page.keyboard.press("Control+z")
+    assert mask_on_canvas(page) == one
+    page.keyboard.press("Control+Shift+Z")
+    assert mask_on_canvas(page) == two
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("document.querySelectorAll('.mc-history .mc-item').length === 2")
+    page.wait_for_selector('[data-part="progress"]', state="hidden")
+    filled = pixels(download(page))
+    act(page, "undo-fill")
+    page.wait_for_selector('.mc-history [data-step="0"][aria-current]')
+    assert mask_on_canvas(page) == two  # the mask comes back
+    assert np.array_equal(pixels(download(page)), photo)
+    act(page, "redo-fill")
+    page.wait_for_selector('.mc-history [data-step="1"][aria-current]')
+    assert np.array_equal(pixels(download(page)), filled)
+
+
+def test_every_shape_marks_what_it_encloses(page, tmp_path):
+    upload(page, saved_png(scene(120, 160), tmp_path / "a.png"))
+    tool(page, "rectangle")
+    drag(page, (20, 20), (60, 50))
+    box = mask_on_canvas(page)
+    assert abs(box - 40 * 30) < 80
+    tool(page, "eraser")
+    drag(page, (20, 35), (60, 35))
+    assert mask_on_canvas(page) < box
+    act(page, "clear")
+    assert mask_on_canvas(page) == 0
+    tool(page, "lasso")
+    drag(page, (100, 20), (140, 20), (140, 60), (100, 60))
+    assert abs(mask_on_canvas(page) - 1600) < 120
+    act(page, "clear")
+    tool(page, "polygon")
+    for corner in ((20, 70), (60, 70), (60, 110)):
+        page.mouse.click(*where(page, *corner))
+    page.keyboard.press("Enter")
+    assert abs(mask_on_canvas(page) - 800) < 80
+    page.keyboard.press("x")
+    assert page.get_attribute('[data-tool="eraser"]', "aria-pressed") == "true"
+
+
+def test_keyboard_alone_paints_and_fills(page, tmp_path):
+    upload(page, saved_png(scene(100, 100), tmp_path / "a.png"))
+    page.focus(".mc-canvas")
+    for key in ("]", "ArrowRight", "ArrowDown", "Enter", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    assert mask_on_canvas(page) > 20
+    page.keyboard.press("Control+Enter")
+    status(page, "kept pixels changed")
+
+
+def test_zoom_and_pan_keep_strokes_in_place(page, tmp_path):
+    upload(page, saved_png(scene(100, 150), tmp_path / "a.png"))
+    page.mouse.move(*where(page, 75, 50))
+    page.mouse.wheel(0, -600)
+    page.wait_for_function("document.querySelector('.mc').parentElement.maskCanvas.view.scale > 8")
+    tool(page, "rectangle")
+    drag(page, (70, 45), (80, 55))
+    assert abs(mask_on_canvas(page) - 100) <= 21
+    tool(page, "hand")
+    before = where(page, 75, 50)
+    drag(page, (75, 50), (80, 50))
+    assert where(page, 75, 50)[0] > before[0]
+    act(page, "fit")
+    assert abs(mask_on_canvas(page) - 100) <= 21
+
+
+def test_mask_upload_edit_and_download(page, tmp_path):
+    upload(page, saved_png(scene(80, 100), tmp_path / "a.png"))
+    mask = np.zeros((80, 100), np.uint8)
+    mask[30:50, 40:70] = 255
+    page.set_input_files('[data-part="mask-file"]', str(saved_png(mask, tmp_path / "mask.png")))
+    status(page, "600 pixels marked")
+    assert mask_on_canvas(page) == 600
+    page.click('[data-part="mask-menu"] summary')
+    page.click('[data-edit="invert"]')
+    status(page, "7,400 pixels marked")
+    page.keyboard.press("Control+z")
+    assert mask_on_canvas(page) == 600
+    with page.expect_download() as waiting:
+        act(page, "save-mask")
+    assert waiting.value.suggested_filename == "a_mask.png"
+    assert np.array_equal(np.array(Image.open(waiting.value.path())), mask)
+
+
+def test_restore_brush_paints_the_original_back(page, tmp_path):
+    photo = scene(120, 120)
+    upload(page, saved_png(photo, tmp_path / "a.png"))
+    tool(page, "rectangle")
+    drag(page, (30, 30), (90, 90))
+    fill(page, 2)
+    tool(page, "restore")
+    drag(page, (60, 60), (61, 60))
+    status(page, "of the original are back")
+    result = pixels(download(page))
+    assert np.array_equal(result[59:62, 59:62], photo[59:62, 59:62])
+    assert (result[32:36, 32:88] != photo[32:36, 32:88]).any()
+
+
+def test_alternatives_can_be_picked(page, tmp_path):
+    upload(page, saved_png(scene(100, 100), tmp_path / "a.png"))
+    drag(page, (50, 50), (60, 60))
+    page.locator("input[type=number]").nth(1).fill("3")
+    page.locator("input[type=number]").nth(1).press("Tab")
+    fill(page, 4)
+    assert page.locator(".mc-alternatives .mc-step").count() == 3
+    page.click('.mc-alternatives [data-step="3"]')
+    page.wait_for_selector('.mc-alternatives [data-step="3"][aria-current]')
+    page.click(".mc-report summary")
+    page.click('[data-trust="disagreement"]')
+    page.wait_for_function("document.querySelector('[data-part=\"trust-text\"]').textContent.includes('disagreement')")
+    act(page, "again")
+    page.wait_for_function("document.querySelectorAll('.mc-history .mc-item').length >= 5")
+
+
+def test_found_text_is_marked(page, served, tmp_path, monkeypatch):
+    upload(page, saved_png(scene(80, 100), tmp_path / "a.png"))
+    found = np.zeros((80, 100), bool)
+    found[10:20, 30:60] = True
+    monkeypatch.setattr("inpaint.web.actions.find_text", lambda photo, sensitivity: found)
+    page.click("#find-text")
+    status(page, "Text found")
+    assert mask_on_canvas(page) >= 300
+    monkeypatch.setattr("inpaint.web.actions.find_text", lambda photo, sensitivity: found & False)
+    page.click("#find-text")
+    assert "No text was found" in status(page, "No text")
+    page.click("#mark-region")
+    status(page, "pixels marked")
+
+
+def test_cancel_stops_a_fill(page, served, tmp_path, monkeypatch):
+    upload(page, saved_png(scene(64, 64), tmp_path / "a.png"))
+    drag(page, (30, 30), (36, 36))
+    fills = served[1].networks.get()
+
+    def slow(photo, mask, options, notes, progress):
+        for step in range(600):
+            progress_goes_on = progress("structure", step / 600)
+            if progress_goes_on is False:
+                from inpaint.errors import Cancelled
+
+                raise Cancelled("the fill was cancelled")
+            time.sleep(0.1)
+        raise AssertionError("was not cancelled")
+
+    monkeypatch.setattr(fills, "fill", slow)
+    act(page, "fill")
+    page.wait_for_function("document.querySelector('[data-part=\"stage-name\"]').textContent.includes('Structure')")
+    act(page, "cancel")
+    assert status(page, "Cancelled") == "Cancelled; nothing was changed."
+    assert page.locator('[data-part="history"]').is_hidden()
+    monkeypatch.undo()
+    fill(page, 2)
+
+
+def test_reload_keeps_photo_history_and_strokes(page, tmp_path):
+    upload(page, saved_png(scene(80, 80), tmp_path / "a.png"))
+    drag(page, (30, 30), (36, 36))
+    fill(page, 2)
+    drag(page, (60, 60), (66, 66))
+    marked = mask_on_canvas(page)
+    page.reload()
+    page.wait_for_function("document.querySelectorAll('.mc-history .mc-item').length === 2")
+    assert mask_on_canvas(page) == marked
+    fill(page, 3)
+
+
+def test_two_people_do_not_meet(new_page, tmp_path):
+    first, second = new_page(), new_page()
+    photos = scene(80, 80, 1), scene(90, 70, 2)
+    upload(first, saved_png(photos[0], tmp_path / "one.png"))
+    upload(second, saved_png(photos[1], tmp_path / "two.png"))
+    drag(first, (30, 30), (40, 40))
+    drag(second, (20, 60), (30, 70))
+    act(first, "fill")
+    act(second, "fill")
+    for page, photo, name in ((first, photos[0], "one_filled.png"), (second, photos[1], "two_filled.png")):
+        page.wait_for_function("document.querySelectorAll('.mc-history .mc-item').length === 2")
+        file = download(page)
+        assert file.suggested_filename == name
+        changed = (pixels(file) != photo).any(axis=2)
+        assert 0 < changed.mean() < 0.3
+
+
+def test_chinese(new_page, tmp_path):
+    page = new_page(locale="zh-CN")
+    assert "画笔" in page.inner_text('[data-tool="brush"]') and page.get_attribute('[data-action="fit"]', "aria-label")
+    page.wait_for_selector("text=查找文字")
+    upload(page, saved_png(scene(60, 60), tmp_path / "照片.png"))
+    assert "照片.png：60 x 60" in status(page, "像素")  # noqa: RUF001
+    act(page, "fill")
+    status(page, "请先涂抹要去除的部分")
+    drag(page, (30, 30), (36, 36))
+    fill(page, 2)
+    assert "改变了 0 个" in status(page, "改变了")
+    assert download(page).suggested_filename == "照片_filled.png"
+
+
+def test_phone(new_page, tmp_path):
+    page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=2)
+    upload(page, saved_png(scene(120, 90), tmp_path / "a.png"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.touchscreen.tap(*where(page, 45, 60))
+    assert mask_on_canvas(page) > 10
+    page.tap('[data-action="fill"]')
+    status(page, "kept pixels changed")
+    for name in ("fill", "download", "compare"):
+        box = page.locator(f'[data-action="{name}"]').bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["height"] >= 34
+
+
+def test_large_photo_is_filled_at_full_size(page, tmp_path):
+    photo = np.tile(scene(400, 600), (10, 10, 1))
+    upload(page, saved_png(photo, tmp_path / "large.png", compress_level=1))
+    assert "6000 x 4000" in status(page, "6000")
+    tool(page, "rectangle")
+    drag(page, (3000, 2000), (3300, 2200))
+    fill(page, 2)
+    changed = (pixels(download(page)) != photo).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert changed.sum() > 20_000
+    assert rows.min() > 1900 and rows.max() < 2300 and columns.min() > 2900 and columns.max() < 3400
+
+
+def test_rotated_jpeg_comes_back_rotated(page, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene(96, 128)).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    upload(page, tmp_path / "turned.jpg")
+    assert "96 x 128" in status(page, "pixels")  # upright: higher than wide
+    drag(page, (30, 90), (40, 100))
+    fill(page, 2)
+    file = download(page)
+    assert file.suggested_filename == "turned_filled.jpg"
+    after, before = (ImageOps.exif_transpose(Image.open(f)) for f in (file.path(), tmp_path / "turned.jpg"))
+    assert after.size == before.size == (96, 128)
+    far = np.abs(np.array(after, int)[:48] - np.array(before, int)[:48])  # 16 px and more from the hole
+    assert far.mean() < 1
+
+
+def test_transparency_is_kept(page, tmp_path):
+    alpha = np.full((80, 80), 255, np.uint8)
+    alpha[:20] = 0
+    rgba = np.dstack([scene(80, 80), alpha])
+    upload(page, saved_png(rgba, tmp_path / "a.png"))
+    drag(page, (40, 50), (46, 56))
+    fill(page, 2)
+    after = np.array(Image.open(download(page).path()))
+    assert after.shape == (80, 80, 4) and np.array_equal(after[..., 3], alpha)
+
+
+def test_a_broken_file_is_refused_in_words(page, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photo")
+    page.set_input_files('[data-part="file"]', str(tmp_path / "broken.jpg"))
+    said = status(page, "broken.jpg")
+    assert "/" not in said and "Traceback" not in said
+    assert page.locator(".mc-drop").is_visible()
+    upload(page, saved_png(scene(40, 40), tmp_path / "good.png"))
+
+
+def test_every_control_has_a_name(page, tmp_path):
+    upload(page, saved_png(scene(40, 40), tmp_path / "a.png"))
+    nameless = page.evaluate("""() => Array.from(document
+        .querySelectorAll('.mc button, .mc input:not([hidden]), .mc canvas'))
+        .filter((node) => !(node.textContent.trim() || node.getAttribute('aria-label') || node.closest('label')))
+        .map((node) => node.outerHTML.slice(0, 80))""")
+    assert nameless == []
+
+
+def test_dark_mode_has_readable_text(new_page):
+    page = new_page(color_scheme="dark")
+    page.wait_for_function("document.body.classList.contains('dark')")
+    shades = "getComputedStyle(document.querySelector('.mc-size')).color.match(/[0-9]+/g).map(Number)"
+    assert min(page.evaluate(shades)) > 150

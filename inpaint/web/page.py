@@ -1,111 +1,108 @@
-"""The page: upload a photo, paint, fill, see both, download."""
+"""The page: the canvas, the panels beside it, and what connects them with the server."""
 
-import tempfile
-from pathlib import Path
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from inpaint.errors import InpaintError, MaskError
-from inpaint.inpainter import Inpainter
-from inpaint.options import ENGINES, FillOptions
-from inpaint.photo.files import FORMATS, load_photo, save_photo
-from inpaint.photo.masks import Mask, check_mask, resize_mask
+from inpaint.options import ENGINES
+from inpaint.web.actions import Actions
+from inpaint.web.canvas import mask_canvas
+from inpaint.web.endpoints import add_endpoints
+from inpaint.web.i18n import page_texts
+from inpaint.web.models_tab import add_models_tab
+
+INFERENCE: dict[str, Any] = {"concurrency_id": "inference", "concurrency_limit": 1}
+TRIM = """
+.gradio-container { max-width: 1500px !important; }
+#find-text, #find-scratches { min-width: 0; flex: 1; }
+footer { display: none !important; }
+.prose td:first-child, .prose th { white-space: nowrap; }
+@media (max-width: 700px) {
+  .gradio-container { padding: 4px !important; }
+  #title h1 { font-size: 20px; margin: 4px 0 0; }
+}
+"""
+REGIONS = (
+    "bottom-right 18%x6%", "bottom-left 18%x6%", "top-right 18%x6%", "top-left 18%x6%", "bottom 100%x8%", "top 100%x8%",
+    "bottom-right 30%x10% colour #ff8c28~70",
+)  # fmt: skip
+FAILED = "() => document.dispatchEvent(new Event('inpaint-failed'))"
 
 
-def painted(editor: dict[str, Any] | None, shape: tuple[int, int]) -> Mask:
-    """The mask that a person painted: only the layers' alpha counts, never the editor's copy of the photo.
+def ask_canvas(work: str, *names: str) -> str:
+    """JavaScript that hands values of Gradio components to the canvas, as a request for some work."""
+    arguments = ", ".join(names)
+    return (
+        f"({arguments}) => {{ document.dispatchEvent(new CustomEvent('inpaint-ask', "
+        f"{{detail: {{work: '{work}', {arguments}}}}})); }}"
+    )
+
+
+def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
+    """The Gradio page.
 
     Args:
-        editor: value of a `gr.ImageEditor` of type numpy.
-        shape: (height, width) of the photo in pixels.
-
-    Returns:
-        bool (height, width), True = hole.
+        actions: what the server can do.
+        queue_size: jobs that may wait; more are refused.
     """
-    mask = np.zeros(shape, bool)
-    for layer in (editor or {}).get("layers", []):
-        if layer is not None and layer.ndim == 3 and layer.shape[2] == 4:
-            mask |= resize_mask(layer[..., 3] > 0, shape)
-    return mask
+    words, serial = page_texts(), itertools.count()
 
+    def work(
+        engine: str, dilate: float, seed: float, candidates: float, model: str, event: gr.EventData
+    ) -> Iterator[dict[str, Any]]:
+        options = {"engine": engine, "dilate": int(dilate), "seed": int(seed or 0), "candidates": int(candidates)}
+        for message in actions.work(event._data, options, model):
+            yield message | {"serial": next(serial)}
 
-def fill_painted(
-    inpainter: Inpainter, path: str | None, editor: dict[str, Any] | None, engine: str, dilate: float
-) -> tuple[tuple[str, str], str, str]:
-    """Fill what was painted into the uploaded file.
-
-    Returns:
-        paths for the comparison (original and filled, PNG), the path to download, in the photo's own format, and a
-        sentence about what was done.
-
-    Raises:
-        InpaintError: no photo, nothing painted, or a photo that cannot be read.
-    """
-    if not path:
-        raise InpaintError("upload a photo first")
-    source = Path(path)
-    photo = load_photo(source)
-    mask = painted(editor, photo.pixels.shape[:2])
-    if not mask.any():
-        raise MaskError("paint over what should go first")
-    check_mask(mask)
-    result = inpainter.fill(photo.pixels, mask, FillOptions(engine=engine, dilate=int(dilate)))
-    folder = Path(tempfile.mkdtemp(prefix="inpaint-"))
-    suffix = source.suffix.lower() if source.suffix.lower() in FORMATS else ".png"
-    download = folder / f"{source.stem}_filled{suffix}"
-    filled = photo.with_pixels(result.photo)
-    save_photo(filled, download)
-    before, after = folder / "before.png", folder / "after.png"
-    save_photo(photo, before)
-    save_photo(filled, after)
-    report = result.report
-    kept = report.width * report.height - report.filled_pixels
-    changed = int((result.photo != photo.pixels).any(axis=2)[~mask].sum()) if not dilate else 0
-    text = f"{report.filled_pixels:,} pixels filled by {report.engines} in {report.seconds['total']:.1f} s"
-    proof = f"; {changed} of {kept:,} kept pixels changed" if not dilate else f"; {kept:,} pixels kept"
-    return (str(before), str(after)), str(download), text + proof
-
-
-def build_page(inpainter: Inpainter) -> gr.Blocks:
-    """The Gradio page around one inpainter."""
-
-    def show(path: str | None) -> dict[str, Any] | None:
-        if not path:
-            return None
-        try:
-            load_photo(path)
-        except InpaintError as error:
-            raise gr.Error(str(error).replace(path, Path(path).name)) from None
-        return {"background": path, "layers": [], "composite": None}
-
-    def run(path: str | None, editor: dict[str, Any] | None, engine: str, dilate: float) -> tuple[Any, str, str]:
-        try:
-            return fill_painted(inpainter, path, editor, engine, dilate)
-        except InpaintError as error:
-            raise gr.Error(str(error)) from None
-
-    with gr.Blocks(title="Inpaint", analytics_enabled=False) as page:
-        gr.Markdown("# Inpaint\nUpload a photo, paint over what should go, press **Fill**.")
-        upload = gr.File(label="Photo", file_types=["image"], type="filepath", height=120)
-        with gr.Row():
-            with gr.Column(min_width=360):
-                editor = gr.ImageEditor(
-                    label="Paint", type="numpy", sources=(), transforms=(), layers=False, height=560,
-                    brush=gr.Brush(default_size=24, colors=["#ff3b6b"], color_mode="fixed"),
-                )  # fmt: skip
-            with gr.Column(min_width=360):
-                result = gr.ImageSlider(label="Before and after", type="filepath", format="png", height=560)
-        with gr.Row():
-            engine = gr.Dropdown(list(ENGINES), value="auto", label="Engine")
-            dilate = gr.Slider(0, 32, value=0, step=1, label="Widen the hole (pixels)")
-            button = gr.Button("Fill", variant="primary")
-        status = gr.Textbox(label="What was done", interactive=False)
-        download = gr.File(label="Download at full size", interactive=False)
-        upload.change(show, upload, editor, api_visibility="private")
-        button.click(
-            run, [upload, editor, engine, dilate], [result, download, status], concurrency_id="fill",
-            concurrency_limit=1, api_visibility="private",
+    with gr.Blocks(title="Inpaint", analytics_enabled=False, delete_cache=(3600, 6 * 3600)) as page:
+        gr.Markdown("# Inpaint", elem_id="title")
+        with gr.Tabs():
+            with gr.Tab(words("tab_photo")), gr.Row():
+                with gr.Column(scale=4, min_width=320):
+                    canvas = mask_canvas(actions.ask, elem_id="canvas")
+                with gr.Column(scale=1, min_width=260):
+                    settings = _fill_settings(words, actions)
+                    _find_panel(words)
+                    with gr.Accordion(words("keys"), open=False):
+                        gr.Markdown(words("keys_text"))
+            with gr.Tab(words("tab_models")):
+                add_models_tab(actions.networks)
+        done = canvas.work(
+            work, settings, canvas, show_progress="hidden", api_visibility="private", trigger_mode="multiple",
+            **INFERENCE,
         )  # fmt: skip
+        done.failure(None, None, None, js=FAILED, api_visibility="private")
+        add_endpoints(actions, INFERENCE)
+    page.queue(max_size=queue_size)
     return page
+
+
+def _fill_settings(words: gr.I18n, actions: Actions) -> list[Any]:
+    names = actions.networks.names
+    with gr.Accordion(words("how"), open=True):
+        engine = gr.Dropdown(list(ENGINES), value="auto", label=words("engine"), info=words("engine_info"))
+        candidates = gr.Slider(1, 4, value=1, step=1, label=words("candidates"))
+        dilate = gr.Slider(0, 64, value=0, step=1, label=words("dilate"))
+        seed = gr.Number(value=0, precision=0, minimum=0, label=words("seed"))
+        model = gr.Dropdown(names, value=names[0], label=words("model"), visible=len(names) > 1)
+    return [engine, dilate, seed, candidates, model]
+
+
+def _find_panel(words: gr.I18n) -> None:
+    with gr.Accordion(words("find"), open=True):
+        sensitivity = gr.Slider(0, 1, value=0.5, step=0.05, label=words("sensitivity"))
+        margin = gr.Slider(0, 20, value=2, step=1, label=words("margin"))
+        with gr.Row():
+            text = gr.Button(words("find_text"), size="sm", elem_id="find-text")
+            scratches = gr.Button(words("find_scratches"), size="sm", elem_id="find-scratches")
+        gr.Checkbox(False, label=words("shadow"), elem_id="shadow")
+        region = gr.Dropdown(
+            list(REGIONS), value=REGIONS[0], allow_custom_value=True, label=words("region"), info=words("region_info")
+        )
+        mark = gr.Button(words("mark_region"), size="sm", elem_id="mark-region")
+    for button, kind in ((text, "text"), (scratches, "scratches")):
+        js = ask_canvas(kind, "sensitivity", "margin")
+        button.click(None, [sensitivity, margin], None, js=js, api_visibility="private")
+    mark.click(None, [region], None, js=ask_canvas("region", "region"), api_visibility="private")

@@ -1,0 +1,136 @@
+"""The server without a browser: health, endpoints for programs, passwords, what may be fetched."""
+
+import threading
+import time
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from app import build_app, model_choices, parser
+from inpaint.errors import OptionError
+from inpaint.web.actions import Actions
+from inpaint.web.auth import Passwords, add_user
+from inpaint.web.networks import Networks
+from inpaint.web.session import SessionStore
+from tests.conftest import scene
+
+
+class Served:
+    def __init__(self, inpainter, **settings):
+        from gradio.utils import get_upload_folder
+
+        self.actions = Actions(SessionStore(), Networks.of(inpainter), get_upload_folder)
+        self.server = uvicorn.Server(uvicorn.Config(build_app(self.actions, **settings), port=0, log_level="error"))
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        deadline = time.monotonic() + 60
+        while not self.server.started and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+
+    def __exit__(self, *_):
+        self.server.should_exit = True
+        self.thread.join(20)
+        self.actions.store.close()
+
+
+@pytest.fixture(scope="module")
+def address(inpainter):
+    with Served(inpainter) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    return Client(address, verbose=False)
+
+
+@pytest.fixture
+def files(tmp_path):
+    photo, mask = scene(60, 80), np.zeros((60, 80), np.uint8)
+    mask[20:35, 30:50] = 255
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    return handle_file(str(tmp_path / "photo.png")), handle_file(str(tmp_path / "mask.png")), photo, mask > 0
+
+
+def path_of(reply):
+    return reply if isinstance(reply, str) else reply["path"]
+
+
+def test_health_and_page(address):
+    assert httpx.get(f"{address}/health").json() == {"status": "ok"}
+    text = httpx.get(address).text
+    assert "gradio" in text.lower() and '"analytics_enabled":false' in text.replace(" ", "")
+
+
+def test_fill_endpoint(client, files):
+    photo, mask, pixels, hole = files
+    filled, report = client.predict(photo=photo, mask=mask, engine="telea", api_name="/fill")
+    result = np.array(Image.open(path_of(filled)))
+    assert np.array_equal(result[~hole], pixels[~hole]) and (result[hole] != pixels[hole]).any()
+    assert report["engines"] == "telea" and report["filled"] == 300
+    with pytest.raises(AppError, match="engine must be one of"):
+        client.predict(photo=photo, mask=mask, engine="magic", api_name="/fill")
+
+
+def test_mask_endpoints(client, files, monkeypatch):
+    photo, _, _, hole = files
+    monkeypatch.setattr("inpaint.web.endpoints.find_text", lambda photo, sensitivity: hole)
+    mask = np.array(Image.open(path_of(client.predict(photo=photo, api_name="/mask_text"))))
+    assert np.array_equal(mask > 127, hole)
+    asked = {}
+
+    def find(photo, request):
+        asked.update(request)
+        return np.zeros(photo.shape[:2], bool)
+
+    monkeypatch.setattr("inpaint.web.endpoints.find_object", find)
+    with pytest.raises(AppError, match="no object was found"):
+        client.predict(photo=photo, points=[[30, 20]], api_name="/mask_object")
+    assert asked == {"points": [[30, 20]], "labels": [1], "box": None}
+
+
+def test_only_uploads_are_read(client, files):
+    _, mask, _, _ = files
+    with pytest.raises(AppError):
+        stolen = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
+        client.predict(photo=stolen, mask=mask, api_name="/fill")
+
+
+def test_only_named_endpoints_are_public(client):
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/fill", "/mask_text", "/mask_object"}
+
+
+def test_files_of_others_need_their_token(address, inpainter):
+    for path in ("/etc/hostname", "/proc/self/environ"):
+        assert httpx.get(f"{address}/gradio_api/file={path}").status_code == 403
+
+
+def test_passwords_guard_page_and_files(inpainter, tmp_path):
+    add_user(tmp_path / "people", "ann", "secret")
+    with Served(inpainter, auth=Passwords(tmp_path / "people")) as address:
+        assert httpx.get(f"{address}/gradio_api/info").status_code == 401
+        assert httpx.get(f"{address}/health").status_code == 200
+        body = {"session_hash": "x", "component_id": 1, "fn_name": "ask", "data": {"action": "resume"}}
+        assert httpx.post(f"{address}/gradio_api/component_server", json=body).status_code == 401
+        wrong = httpx.post(f"{address}/login", data={"username": "ann", "password": "no"})
+        right = httpx.post(f"{address}/login", data={"username": "ann", "password": "secret"})
+        assert wrong.status_code == 400 and right.status_code == 200
+
+
+def test_options():
+    assert model_choices(None, None) == {"dilated": None}
+    choices = model_choices(["dilated", "glcic=a.pth"], None)
+    assert list(choices) == ["dilated", "glcic"] and str(choices["glcic"]) == "a.pth"
+    with pytest.raises(OptionError, match="twice"):
+        model_choices(["dilated", "dilated=x"], None)
+    args = parser().parse_args([])
+    assert (args.host, args.port, args.auth_file) == ("127.0.0.1", 7860, None)

@@ -1,0 +1,42 @@
+import pytest
+
+from inpaint.errors import OptionError
+from inpaint.web.auth import Passwords, add_user
+
+
+def test_people_are_let_in_by_their_password_only(tmp_path):
+    file = tmp_path / "people"
+    add_user(file, "ann", "correct horse")
+    add_user(file, "bob", "other")
+    add_user(file, "ann", "new word")
+    passwords = Passwords(file)
+    assert passwords("ann", "new word") and passwords("bob", "other")
+    assert not passwords("ann", "correct horse") and not passwords("bob", "") and not passwords("eve", "other")
+    text = file.read_text()
+    assert "new word" not in text and text.count("\n") == 2 and file.stat().st_mode & 0o077 == 0
+
+
+def test_same_password_has_another_hash(tmp_path):
+    file = tmp_path / "people"
+    add_user(file, "a", "same")
+    add_user(file, "b", "same")
+    first, second = (line.partition(":")[2] for line in file.read_text().splitlines())
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("ann:secret\n", "line 1"), ("# nobody\n", "holds no user"), ("ann:scrypt$!!$!!\n", "line 1 is damaged"),
+     (None, "cannot be read")],
+)
+def test_files_that_are_none_are_refused(tmp_path, text, wrong):
+    if text is not None:
+        (tmp_path / "people").write_text(text)
+    with pytest.raises(OptionError, match=wrong):
+        Passwords(tmp_path / "people")
+
+
+@pytest.mark.parametrize(("name", "password"), [("", "x"), ("a", ""), ("a:b", "x"), ("#a", "x"), ("a\nb", "x")])
+def test_names_that_the_file_cannot_hold(tmp_path, name, password):
+    with pytest.raises(OptionError):
+        add_user(tmp_path / "people", name, password)
