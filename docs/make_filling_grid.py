@@ -1,6 +1,6 @@
 """Makes docs/filling.jpg: eight fills of scikit-image's sample photos, each as photo with hole, and filled.
 
-    python docs/make_filling_grid.py
+    PYTHONPATH=. python docs/make_filling_grid.py
 
 The photos are in the public domain or CC0 (scikit-image names each one's source).
 """
