@@ -443,7 +443,7 @@ def test_a_region_of_every_photo(tmp_path, capsys):
 
 def test_wrong_rules_are_wrong_usage(tmp_path, capsys):
     write_photo(tmp_path / "photos/a.png")
-    assert ruled(tmp_path, "text:colour=red") == 2
+    assert ruled(tmp_path, "scratches:colour=red") == 2
     assert "has no setting 'colour'" in capsys.readouterr().err
 
 

@@ -46,15 +46,14 @@ def run(args: argparse.Namespace) -> None:
         set_threads(args.threads)
         json.dump(time_engine(json.load(sys.stdin)), sys.stdout)
         return
-    from inpaint.errors import InpaintError, NothingToDo, OptionError, OutputError
+    from inpaint.errors import InpaintError, NothingToDo, OutputError
     from inpaint.evaluation.benchmark import BenchmarkSettings, benchmark_text, parse_size, run_benchmark
     from inpaint.evaluation.candidates import known_engines
     from inpaint.evaluation.results import to_text, write_text
     from inpaint.photo.files import load_photo
 
     known_engines(args.engines)
-    if args.threads is not None and args.threads < 1:
-        raise OptionError(f"threads must be at least 1, got {args.threads}")
+    set_threads(args.threads)  # here too, so that the machine is described as it was used
     if not args.sizes:
         raise NothingToDo("no size is named")
     if args.output and args.output.exists() and not args.overwrite:

@@ -19,7 +19,7 @@ def set_threads(threads: int | None) -> None:
     import numba
     import torch
 
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    if torch.get_num_threads() != threads:  # last, because numba's start sets the threads of OpenMP for all
+        torch.set_num_threads(threads)
