@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inpaint.errors import EmptyMask, MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
+from inpaint.errors import MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
 from inpaint.models.weights import default_weights
@@ -196,12 +196,7 @@ def _read_mask(job: FillJob, photo: Photo, notes: list[str]) -> Mask:
         return job.mask(photo, notes)
     orientation = photo.source.orientation if photo.source else 1
     mask = load_mask(job.mask, shape, notes, mask_is=job.mask_is, orientation=orientation, limits=job.limits)
-    try:
-        check_mask(mask)
-    except EmptyMask as error:
-        raise EmptyMask(f"{shown(job.mask)}: {error}") from None
-    except MaskError as error:
-        raise MaskError(f"{shown(job.mask)}: {error}") from None
+    check_mask(mask, shown(job.mask))
     return mask
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from inpaint.batch.memory import picture_size
 from inpaint.batch.places import near_copy
 from inpaint.batch.plan import ALPHA, Task
-from inpaint.errors import EmptyMask, InpaintError, MaskError, shown
+from inpaint.errors import EmptyMask, InpaintError, shown
+from inpaint.fill_file import MaskMaker
 from inpaint.masking.repeated import MOST
 from inpaint.masking.rules import MaskRule, parse_rule
 from inpaint.photo.files import load_photo
@@ -20,7 +21,6 @@ from inpaint.photo.mask_meaning import THRESHOLD
 from inpaint.photo.masks import Mask, check_mask, load_mask
 from inpaint.photo.picture import Photo
 
-MaskMaker = Callable[[Photo, list[str]], Mask]
 _TURN = threading.Lock()  # compiled searches behind some rules must not run twice at a time in one process
 
 
@@ -35,7 +35,8 @@ def united(files: list[Path], mask_is: str, limits: Limits) -> MaskMaker:
             mask |= load_mask(
                 file, (height, width), notes, mask_is=mask_is, orientation=orientation, limits=limits
             )  # fmt: skip
-        return _checked(mask, f"{shown(files[0])} and {len(files) - 1} more")
+        check_mask(mask, f"{shown(files[0])} and {len(files) - 1} more")
+        return mask
 
     return make
 
@@ -48,19 +49,11 @@ def own_alpha(name: str) -> MaskMaker:
             raise EmptyMask(f"{name}: has no transparency, so there is nothing to fill")
         scale = 257 if photo.alpha.dtype == np.uint16 else 1
         notes.append(f"{name}: the transparent part was filled and is opaque now")
-        return _checked(photo.alpha <= THRESHOLD * scale, name)
+        mask = photo.alpha <= THRESHOLD * scale
+        check_mask(mask, name)
+        return mask
 
     return make
-
-
-def _checked(mask: Mask, name: str) -> Mask:
-    try:
-        check_mask(mask)
-    except EmptyMask as error:
-        raise EmptyMask(f"{name}: {error}") from None
-    except MaskError as error:
-        raise MaskError(f"{name}: {error}") from None
-    return mask
 
 
 def by_rule(rule: MaskRule, name: str) -> MaskMaker:
@@ -72,7 +65,8 @@ def by_rule(rule: MaskRule, name: str) -> MaskMaker:
                 mask = rule(photo.pixels)
         except InpaintError as error:
             raise type(error)(f"{name}: {error}") from None
-        return _checked(mask, name)
+        check_mask(mask, name)
+        return mask
 
     return make
 

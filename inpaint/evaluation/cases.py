@@ -123,10 +123,7 @@ def open_given_mask(folder: Path, name: Path, stored: tuple[int, int], longest: 
         sizes = f"{mask.shape[1]}x{mask.shape[0]} and the photo {stored[1]}x{stored[0]}"
         raise MaskError(f"{path}: the mask is {sizes} pixels, they must be equal")
     mask = resize_mask(mask, _shrunk(stored, longest)) if max(stored) > longest else mask
-    try:
-        check_mask(mask)
-    except MaskError as error:
-        raise type(error)(f"{path}: {error}") from None
+    check_mask(mask, str(path))
     return mask
 
 

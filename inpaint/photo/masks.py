@@ -86,14 +86,19 @@ def dilate_mask(mask: Mask, radius: int) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(bool)
 
 
-def check_mask(mask: Mask) -> None:
+def check_mask(mask: Mask, name: str = "") -> None:
     """Refuse a mask that leaves nothing to do or nothing to go by.
+
+    Args:
+        mask: bool (H, W), True = hole.
+        name: of its file, for the error; empty where it has none.
 
     Raises:
         EmptyMask: nothing is marked.
         MaskError: everything is marked.
     """
+    prefix = f"{name}: " if name else ""
     if not mask.any():
-        raise EmptyMask("the mask is empty, there is nothing to fill")
+        raise EmptyMask(f"{prefix}the mask is empty, there is nothing to fill")
     if mask.all():
-        raise MaskError("the mask covers the whole photo, so nothing is left to fill it from")
+        raise MaskError(f"{prefix}the mask covers the whole photo, so nothing is left to fill it from")
