@@ -123,6 +123,7 @@ class Inpainter:
                 reason=choice.reason if way is ways[0] else "an alternative",
             ))  # fmt: skip
             report.seconds["blend"] = report.seconds.get("blend", 0.0) + time.perf_counter() - start
+
     def _reach(self, hole: Mask) -> float | None:
         """How far the network sees from a pixel of a window, in its pixels; None where a network does not say."""
         field = self.network.receptive_field

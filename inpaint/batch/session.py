@@ -22,6 +22,7 @@ from inpaint.batch.run import Budget, Counts, remove_empty_folders, run_tasks
 from inpaint.batch.work import Settings, remove_left_behind
 from inpaint.errors import NothingToDo, OptionError, shown
 from inpaint.fill_file import FillJob, weights_hash
+from inpaint.filling.threads import check_threads
 from inpaint.inpainter import pick_device
 from inpaint.masking.rules import parse_rule
 from inpaint.photo.formats import BY_NAME, FORMATS
@@ -50,8 +51,7 @@ class Means:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 0:
             raise OptionError(f"workers must be 0 or more, got {self.workers}")
-        if self.threads is not None and self.threads < 1:
-            raise OptionError(f"threads must be at least 1, got {self.threads}")
+        check_threads(self.threads)
         if self.max_memory is not None and self.max_memory < 2 * WORKER:
             least = 2 * WORKER / 2**20
             raise OptionError(f"max-memory must be at least {least:,.0f}M, for one worker and a photo")

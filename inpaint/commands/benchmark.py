@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from inpaint.commands.shared import add_threads, set_threads
+from inpaint.commands.shared import add_threads, check_threads, set_threads
 from inpaint.options import ENGINES
 
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     from inpaint.photo.files import load_photo
 
     known_engines(args.engines)
-    set_threads(args.threads)  # here too, so that the machine is described as it was used
+    check_threads(args.threads)
     if not args.sizes:
         raise NothingToDo("no size is named")
     if args.output and args.output.exists() and not args.overwrite:

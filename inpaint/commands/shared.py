@@ -4,9 +4,9 @@ import argparse
 from importlib.util import find_spec
 
 from inpaint.errors import InpaintError
-from inpaint.filling.threads import set_threads
+from inpaint.filling.threads import check_threads, set_threads
 
-__all__ = ["add_threads", "check_installed", "set_threads"]
+__all__ = ["add_threads", "check_installed", "check_threads", "set_threads"]
 
 
 def check_installed(extra: str, *modules: str) -> None:

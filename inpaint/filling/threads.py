@@ -3,6 +3,12 @@
 from inpaint.errors import OptionError
 
 
+def check_threads(threads: int | None) -> None:
+    """Refuse a number of threads below 1; raises OptionError."""
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads must be at least 1, got {threads}")
+
+
 def set_threads(threads: int | None) -> None:
     """Let torch, OpenCV and the patch search use this many CPU threads; None leaves their choice.
 
@@ -11,10 +17,9 @@ def set_threads(threads: int | None) -> None:
     Raises:
         OptionError: below 1.
     """
+    check_threads(threads)
     if threads is None:
         return
-    if threads < 1:
-        raise OptionError(f"threads must be at least 1, got {threads}")
     import cv2
     import numba
     import torch
