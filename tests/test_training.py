@@ -327,6 +327,15 @@ def test_resuming_another_run_is_refused(photos, tmp_path):
         trainer(photos, tmp_path, replace(SMALL, size=64)).resume()
 
 
+def test_a_run_keeps_its_network_when_defaults_change(photos, tmp_path):
+    """The same tensors in another order of dilations would load without a word."""
+    trainer(photos, tmp_path, replace(SMALL, network_config={}), Dilated(DilatedConfig(16, 8, (2, 1)))).save()
+    export(tmp_path, tmp_path / "out.safetensors", "scenes")
+    assert load_weights(tmp_path / "out.safetensors")[0].config == DilatedConfig(16, 8, (2, 1))
+    with pytest.raises(OptionError, match="was trained with the network"):
+        trainer(photos, tmp_path, replace(SMALL, network_config={}), Dilated(DilatedConfig(16, 8, (1, 2)))).resume()
+
+
 def test_non_finite_loss_keeps_the_last_state(photos, tmp_path):
     run = trainer(photos, tmp_path)
     run.train_step()

@@ -59,7 +59,7 @@ def export(run: Path, output: Path, data: str) -> dict[str, Any]:
     if name not in NETWORKS:
         raise WeightsError(f"{run / 'state.pt'}: holds a network {name!r}, known are {', '.join(NETWORKS)}")
     spec = NETWORKS[name]
-    network = spec.network(spec.config(**config.get("network_config", {})))
+    network = spec.network(spec.config(**state.get("architecture", config.get("network_config", {}))))
     network.load_state_dict(state["averaged"], strict=True)
     record = {
         "data": data, "steps": state["step"], "images": state["seen"], "minutes": round(state["seconds"] / 60, 1),

@@ -250,6 +250,7 @@ class Trainer:
                 "discriminator": self.adversary.discriminator.state_dict(), "optimizer": self.optimizer.state_dict(),
                 "d_optimizer": self.d_optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
                 "seen": self.seen, "best": self.best, "config": asdict(self.config),
+                "architecture": asdict(self.generator.config),
             }  # fmt: skip
         name = f"state-{rank}" if rank else "state"
         try:
@@ -274,6 +275,9 @@ class Trainer:
         for name in FIXED:
             if name in state["config"] and state["config"][name] != ours[name]:
                 raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
+        built = asdict(self.generator.config)
+        if state.get("architecture", built) != built:  # a default may have changed since the run began
+            raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
         for name in ("generator", "averaged", "optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.adversary.discriminator.load_state_dict(state["discriminator"])

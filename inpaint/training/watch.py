@@ -26,7 +26,7 @@ class Watch:
         folder: of the run; receives `tensorboard/`, `validation.jsonl`, `best.safetensors` and `best.md`.
         data: what is trained on, for the header of the weights.
         validation: cases to score, or None.
-        steps_before: steps that were done before this part of the run.
+        trainer: as it stands before this part of the run.
     """
 
     def __init__(self, folder: Path, data: str, validation: Validation | None, trainer: Trainer) -> None:
