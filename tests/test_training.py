@@ -211,7 +211,7 @@ def test_the_device_cuts_what_the_host_cuts(photos):
     source = DeviceBatches(photos, config, range(18), False, torch.device("cpu"))
     chosen, side = torch.tensor([0, 5, 9]), torch.tensor([32.0, 64, 64])
     start = torch.tensor([[3.0, 4.0], [0, 20], [6, 0]])
-    crops = source._crops(chosen, start, side, torch.tensor([False, False, True]))
+    crops = source._crops(chosen, start, side, torch.tensor([False, False, True]), config.size)
     from inpaint.training.data import cut_square
 
     for k in range(3):

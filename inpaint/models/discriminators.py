@@ -3,6 +3,7 @@
 | name | paper | judges |
 |---|---|---|
 | `patch` | the idea of Yu 2019 at a size that trains on a CPU | 8 px cells |
+| `patch-r1` | the same without spectral norm: learns far faster, needs R1 (Mescheder 2018) | 8 px cells |
 | `sn-patchgan` | Yu 2019, section 3.3 and figure 3 | cells of 1/64 of the size, over photo and mask |
 | `global-local` | Iizuka 2017, tables 2 and 3 | the photo and a square half its size around the hole, one logit |
 | `wgan-critics` | Yu 2018, section 4.1 and its supplementary | the same two, each with a critic of its own |
@@ -18,21 +19,26 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class PatchDiscriminator(nn.Module):
-    """Small spectral-norm patch discriminator: says of every 8x8 px cell whether its surroundings look real.
+    """Small patch discriminator: says of every 8x8 px cell whether its surroundings look real.
 
     The idea of Yu 2019 (SN-PatchGAN, section 3.3) at a size that trains on a CPU: it starts from pixel-unshuffled
     photo and mask, and has two strided stages instead of six.
+
+    Args:
+        channels: of the first layer; the others have twice as many.
+        spectral: bound every layer by spectral norm (Miyato 2018); without it, train with the R1 penalty.
     """
 
-    def __init__(self, channels: int = 48) -> None:
+    def __init__(self, channels: int = 48, spectral: bool = True) -> None:
         super().__init__()
         widths = [4 * 4, channels, 2 * channels, 2 * channels, 2 * channels]
         strides = [1, 2, 2, 1]
+        bound: Callable[[nn.Module], nn.Module] = spectral_norm if spectral else nn.Identity()
         self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, 3 if s == 1 else 4, s, 1))
+            bound(nn.Conv2d(a, b, 3 if s == 1 else 4, s, 1))
             for a, b, s in zip(widths[:-1], widths[1:], strides, strict=True)
         )
-        self.verdict = spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        self.verdict = bound(nn.Conv2d(widths[-1], 1, 3, padding=1))
 
     def forward(self, photo: Tensor, mask: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Judge photos.
@@ -160,6 +166,7 @@ class WGANCritics(nn.Module):
 
 DISCRIMINATORS: dict[str, Callable[[int], nn.Module]] = {
     "patch": lambda size: PatchDiscriminator(),
+    "patch-r1": lambda size: PatchDiscriminator(spectral=False),
     "sn-patchgan": lambda size: SNPatchGAN(),
     "global-local": GlobalLocalDiscriminator,
     "wgan-critics": WGANCritics,

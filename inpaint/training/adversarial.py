@@ -106,5 +106,6 @@ class Wasserstein:
 
 
 ADVERSARIES: dict[str, Callable[[nn.Module], Adversary]] = {
-    "patch": HingePatch, "sn-patchgan": HingePatch, "global-local": CrossEntropy, "wgan-critics": Wasserstein,
+    "patch": HingePatch, "patch-r1": HingePatch, "sn-patchgan": HingePatch,
+    "global-local": CrossEntropy, "wgan-critics": Wasserstein,
 }  # fmt: skip

@@ -20,6 +20,7 @@ from inpaint.training.data import PhotoCache, cut_square, draw_square
 
 UNGUIDED, OWN, TRUE = 0, 1, 2
 TRUE_SHARE = 1 / 3  # of the guided samples
+WHOLE = 3.0  # crops of the first octave are at least this part of the photo's shorter side
 CLOSE_SHARE = 0.5  # of the samples with a true guide
 FULL = 0.97  # a close-up that is hole beyond this share is not used
 
@@ -46,6 +47,13 @@ class Batch:
     shift: Tensor
     factor: int
     offset: tuple[int, int]
+
+
+def step_size(config: TrainingConfig, chance: float) -> tuple[int, int, bool]:
+    """Size and number of a step's crops, and whether they are for the first octave; `chance` is uniform in [0, 1)."""
+    if chance < config.coarse_share:
+        return config.size // 2, 4 * config.batch, True
+    return config.size, config.batch, False
 
 
 class Batches(Protocol):
@@ -108,30 +116,32 @@ class HostBatches:
     def draw(self) -> Batch:
         """The next batch, on the CPU."""
         c, rng = self.config, self.rng
+        size, count, coarse = step_size(c, rng.random() if c.coarse_share else 1.0)
         crops, masks, valids = [], [], []
-        for _ in range(c.batch):
+        for _ in range(count):
             i = self.indices[int(rng.integers(len(self.indices)))]
-            square = draw_square(rng, self.photos.shapes[i], c.size)
+            shape = self.photos.shapes[i]
+            square = draw_square(rng, shape, max(size, round(min(shape) / WHOLE)) if coarse else size)
             mirrored = rng.random() < 0.5
-            crops.append(cut_square(self.photos.photo(i), square, c.size, mirrored))
-            masks.append(random_mask(rng, c.size, dict(c.mix)))
+            crops.append(cut_square(self.photos.photo(i), square, size, mirrored))
+            masks.append(random_mask(rng, size, dict(c.mix)))
             if self.known is not None:
                 top, left, side = square
                 part = self.known[i][top : top + side, left : left + side].astype(np.float32)
-                part = (cv2.resize(part, (c.size, c.size), interpolation=cv2.INTER_AREA) > 0.999).astype(np.float32)
+                part = (cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) > 0.999).astype(np.float32)
                 valids.append(part[:, ::-1] if mirrored else part)
         photo = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
         mask = torch.from_numpy(np.stack(masks))[:, None].float()
         valid = torch.from_numpy(np.stack(valids))[:, None] if valids else None
-        guide = np.zeros(c.batch, np.int64)
-        if self.guided:
-            guide[rng.random(c.batch) < c.guided] = OWN
-            guide[(guide == OWN) & (rng.random(c.batch) < TRUE_SHARE)] = TRUE
-            zoom, pick = np.exp(rng.uniform(0, np.log(4), c.batch)), rng.random(c.batch)
-            zoom[(guide != TRUE) | (rng.random(c.batch) > CLOSE_SHARE)] = 1
+        guide = np.zeros(count, np.int64)
+        if self.guided and not coarse:
+            guide[rng.random(count) < c.guided] = OWN
+            guide[(guide == OWN) & (rng.random(count) < TRUE_SHARE)] = TRUE
+            zoom, pick = np.exp(rng.uniform(0, np.log(4), count)), rng.random(count)
+            zoom[(guide != TRUE) | (rng.random(count) > CLOSE_SHARE)] = 1
             near = close_up(mask, torch.from_numpy(zoom).float(), torch.from_numpy(pick).float())
             mask = torch.where(torch.from_numpy(zoom > 1).view(-1, 1, 1, 1), near, mask)
-        tint = torch.from_numpy(rng.normal(0, 0.08, (2, c.batch, 3, 1, 1))).float()
+        tint = torch.from_numpy(rng.normal(0, 0.08, (2, count, 3, 1, 1))).float()
         jitter = rng.integers(0, c.jitter + 1, 2)
         return Batch(
             photo, mask, valid, torch.from_numpy(guide), 1 + tint[0], tint[1], int(rng.choice([2, 4, 8])),
@@ -170,24 +180,27 @@ class DeviceBatches:
         self.indices = torch.tensor(list(indices), device=device)
         seed = int(np.random.SeedSequence([config.seed, rank]).generate_state(1)[0])
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.masks = DeviceMasks(config.size, device, seed + 1, dict(config.mix))
+        sizes = [config.size, config.size // 2] if config.coarse_share else [config.size]
+        self.masks = {size: DeviceMasks(size, device, seed + 1, dict(config.mix)) for size in sizes}
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, generator=self.generator, device=self.device)
 
     def draw(self) -> Batch:
         """The next batch, on the device."""
-        c, count = self.config, self.config.batch
+        c = self.config
+        size, count, coarse = step_size(c, float(self._uniform(1)) if c.coarse_share else 1.0)
         chosen = self.indices[torch.randint(len(self.indices), (count,), generator=self.generator, device=self.device)]
         shape = self.shapes[chosen]  # (B, 2)
         shortest = shape.min(dim=1).values.float()
-        side = (c.size * (shortest / c.size).clamp_min(1) ** self._uniform(count)).round().clamp_max(shortest)
+        least = (shortest / WHOLE).clamp_min(size) if coarse else torch.full_like(shortest, size)
+        side = (least * (shortest / least).clamp_min(1) ** self._uniform(count)).round().clamp_max(shortest)
         start = (self._uniform(count, 2) * (shape - side[:, None] + 1)).floor()
         mirrored = self._uniform(count) < 0.5
-        photo = self._crops(chosen, start, side, mirrored) / 127.5 - 1
-        mask = self.masks.draw(count)
+        photo = self._crops(chosen, start, side, mirrored, size) / 127.5 - 1
+        mask = self.masks[size].draw(count)
         guide = torch.zeros(count, dtype=torch.int64, device=self.device)
-        if self.guided:
+        if self.guided and not coarse:
             guide[self._uniform(count) < c.guided] = OWN
             guide[(guide == OWN) & (self._uniform(count) < TRUE_SHARE)] = TRUE
             near = close_up(mask, 4 ** self._uniform(count), self._uniform(count))
@@ -198,9 +211,8 @@ class DeviceBatches:
         offset = (int(numbers[0] * (c.jitter + 1)), int(numbers[1] * (c.jitter + 1)))
         return Batch(photo, mask, None, guide, 1 + tint[0], tint[1], 2 ** (1 + int(numbers[2] * 3)), offset)
 
-    def _crops(self, chosen: Tensor, start: Tensor, side: Tensor, mirrored: Tensor) -> Tensor:
-        """Squares at the training size, float (B, 3, S, S) in [0, 255]; bilinear taps, averaged when shrunk."""
-        size = self.config.size
+    def _crops(self, chosen: Tensor, start: Tensor, side: Tensor, mirrored: Tensor, size: int) -> Tensor:
+        """Squares at one size, float (B, 3, S, S) in [0, 255]; bilinear taps, averaged when shrunk."""
         crops = torch.empty(len(chosen), 3, size, size, device=self.device)
         taps = (side / size).round().clamp_min(1).long()
         for k in range(1, math.ceil(float(taps.max())) + 1):
@@ -230,10 +242,11 @@ class DeviceBatches:
         return crops
 
     def state(self) -> Any:
-        """The states of both generators."""
-        return [self.generator.get_state(), self.masks.generator.get_state()]
+        """The states of the generators of crops and of masks at every size."""
+        return [self.generator.get_state(), *(masks.generator.get_state() for masks in self.masks.values())]
 
     def load_state(self, state: Any) -> None:
         """Go on from a kept state."""
         self.generator.set_state(state[0])
-        self.masks.generator.set_state(state[1])
+        for masks, kept in zip(self.masks.values(), state[1:], strict=True):
+            masks.generator.set_state(kept)

@@ -27,10 +27,13 @@ class TrainingConfig:
         adversarial_from: step from which the discriminator learns and judges.
         generator_phase, discriminator_phase: shares of the run in which only that network learns, in this order,
             before both do (Iizuka 2017, Algorithm 1: T_C and T_D).
+        r1_every: discriminator steps between two R1 penalties, each weighted by this number (Karras 2020, section 3.1).
         critic_steps: updates of the discriminator for one of the generator.
         ema: decay of the averaged generator.
         clip: largest norm of a gradient.
         jitter: the judges see the photo cut by a random offset up to this, so that no fixed grid pays (multiple of 8).
+        coarse_share: share of the steps that learn the first octave alone: whole scenes at half the size, four times as
+            many, without a guide. What the patches need to know is decided there.
         guided: share of samples with a guide, for networks that take one.
         mix: weight of each mask kind.
         hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, total_variation, adversarial, matching, r1,
@@ -47,23 +50,25 @@ class TrainingConfig:
 
     network: str = "dilated"
     network_config: Mapping[str, Any] = field(default_factory=dict)
-    discriminator: str = "patch"
+    discriminator: str = "patch-r1"
     size: int = 128
     batch: int = 8
     steps: int | None = None
     minutes: float = 60
     learning_rate: float = 5e-4
-    discriminator_rate: float = 1.5e-3
+    discriminator_rate: float = 4e-4
     betas: tuple[float, float] = (0.5, 0.95)
     optimizer: str = "adamw"
     warmup_steps: int = 200
     adversarial_from: int = 800
     generator_phase: float = 0.0
     discriminator_phase: float = 0.0
+    r1_every: int = 16
     critic_steps: int = 1
     ema: float = 0.998
     clip: float = 1.0
     jitter: int = 8
+    coarse_share: float = 0.0
     guided: float = 0.75
     mix: Mapping[str, float] = field(default_factory=lambda: dict(TRAINING_MIX))
     hole_l1: float = 2.0
@@ -73,9 +78,9 @@ class TrainingConfig:
     coarse_l1: float = 0.0
     perceptual: float = 5.0
     total_variation: float = 0.0
-    adversarial: float = 0.3
-    matching: float = 20.0
-    r1: float = 0.0
+    adversarial: float = 0.1
+    matching: float = 10.0
+    r1: float = 1e-3
     gradient_penalty: float = 0.0
     precision: str = "bf16"
     compile: bool = False
@@ -100,39 +105,43 @@ class TrainingConfig:
             raise OptionError(f"jitter must be a multiple of 8 below the size, got {self.jitter}")
         if not self.mix or set(self.mix) - set(KINDS) or min(self.mix.values()) <= 0:
             raise OptionError(f"mix must give positive weights to kinds of {', '.join(KINDS)}, got {dict(self.mix)}")
-        if not 0 <= self.guided <= 1:
-            raise OptionError(f"guided must be between 0 and 1, got {self.guided}")
+        for name in ("guided", "coarse_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OptionError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        if self.coarse_share and (self.discriminator not in ("patch", "patch-r1") or self.size < 64):
+            raise OptionError("coarse_share needs a patch discriminator and a size of at least 64")
         if not 0 <= self.generator_phase + self.discriminator_phase < 1:
             raise OptionError("generator_phase and discriminator_phase must leave some of the run to both networks")
 
 
 PRESETS: dict[str, TrainingConfig] = {
     # Ours, on a CPU.
-    "dilated": TrainingConfig(),
+    "dilated": TrainingConfig(coarse_share=0.5, guided=0.9),
     # Ours, for one data-centre GPU: wider, larger crops.
     "dilated-large": TrainingConfig(
         network_config={"channels": 192, "shallow": 64}, size=256, batch=48, learning_rate=4e-4, compile=True,
-        ema=0.999, validate_steps=1000,
+        coarse_share=0.3, guided=0.9, ema=0.999, validate_steps=1000,
     ),
     # Iizuka 2017: MSE alone for 18 % of the run, the discriminator alone for 2 %, then both with alpha = 0.0004.
     "glcic": TrainingConfig(
         network="glcic", discriminator="global-local", size=256, batch=16, optimizer="adadelta", learning_rate=1.0,
         discriminator_rate=1.0, adversarial_from=0, generator_phase=0.18, discriminator_phase=0.02, ema=0.999,
         jitter=0, mix={"boxes": 1.0}, hole_l1=0, known_l1=0, hole_mse=1.0, perceptual=0, adversarial=4e-4, matching=0,
+        r1=0,
     ),
     # Yu 2018: spatially discounted L1 on both stages, WGAN-GP with two critics, five critic steps a step.
     "deepfill-v1": TrainingConfig(
         network="deepfill-v1", discriminator="wgan-critics", size=256, batch=16, learning_rate=1e-4,
         discriminator_rate=1e-4, betas=(0.5, 0.9), adversarial_from=0, critic_steps=5, ema=0.999, jitter=0,
         mix={"boxes": 1.0}, hole_l1=0, discounted_l1=1.2, known_l1=1.2, coarse_l1=1.2, perceptual=0, adversarial=1e-3,
-        matching=0, gradient_penalty=10.0,
+        matching=0, r1=0, gradient_penalty=10.0,
     ),
     # Yu 2019: L1 on both stages and the hinge loss of SN-PatchGAN, one to one, on free-form masks.
     "deepfill-v2": TrainingConfig(
         network="deepfill-v2", discriminator="sn-patchgan", size=256, batch=16, learning_rate=1e-4,
         discriminator_rate=1e-4, betas=(0.5, 0.999), adversarial_from=0, ema=0.999, jitter=0,
         mix={"strokes": 0.7, "boxes": 0.3}, hole_l1=1.0, known_l1=1.0, coarse_l1=1.0, perceptual=0, adversarial=1.0,
-        matching=0,
+        matching=0, r1=0,
     ),
     # A minute on a CPU, to see that everything runs.
     "smoke": TrainingConfig(

@@ -94,7 +94,7 @@ class Trainer:
 
     def cut(self, batch: Batch, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Filled photo, photo and mask as the judges see them: cut at a random offset, so that no fixed grid pays."""
-        (top, left), side = batch.offset, self.config.size - self.config.jitter
+        (top, left), side = batch.offset, batch.photo.shape[-1] - self.config.jitter
         pictures = (filled, batch.photo, batch.mask)
         if not self.config.jitter:
             return pictures
@@ -113,7 +113,7 @@ class Trainer:
         if judges:
             values |= self._learn_to_judge(filled.detach(), photo, mask)
         self.step += 1
-        self.seen += self.config.batch * self.accelerator.num_processes
+        self.seen += len(batch.photo) * self.accelerator.num_processes
         return {name: value.detach() for name, value in values.items()}
 
     def _draw(self) -> Batch:
@@ -174,8 +174,8 @@ class Trainer:
             values = self.adversary.discriminator_losses(filled.float(), photo, mask)
         if "gradient_penalty" in values:
             values["gradient_penalty"] = c.gradient_penalty * values["gradient_penalty"]
-        if c.r1 > 0:
-            values["r1"] = c.r1 * self.adversary.r1(photo, mask)
+        if c.r1 > 0 and self.step % c.r1_every == 0:
+            values["r1"] = c.r1 * c.r1_every * self.adversary.r1(photo, mask)
         self._update(self.d_optimizer, self.adversary.discriminator, values)
         return values
 
