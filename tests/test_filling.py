@@ -8,8 +8,9 @@ from tests.conftest import scene
 
 
 def test_octaves_end_at_the_window_and_start_at_training_size():
-    assert octave_sizes(512, 256) == [(128, 64), (256, 128), (512, 256)]
-    assert octave_sizes(100, 90) == [(100, 90)]
+    assert octave_sizes(512, 256) == [(64, 32), (128, 64), (256, 128), (512, 256)]
+    assert octave_sizes(512, 256, finest=256) == [(64, 32), (128, 64), (256, 128)]
+    assert octave_sizes(60, 50) == [(60, 50)] and octave_sizes(100, 90, guided=False) == [(100, 90)]
     assert octave_sizes(2048, 1024)[-1] == (512, 256)
 
 

@@ -187,6 +187,42 @@ def test_an_empty_guide_share_means_no_guides(photos):
 
 
 @pytest.mark.parametrize("source", [HostBatches, DeviceBatches])
+def test_the_first_octave_learns_from_more_and_smaller_crops_of_whole_scenes(photos, source):
+    device = {"device": torch.device("cpu")} if source is DeviceBatches else {}
+    config = replace(SMALL, coarse_share=0.5, size=64, batch=2, guided=1.0)
+    batches = source(photos, config, range(18), True, **device)
+    drawn = [batches.draw() for _ in range(30)]
+    for batch in drawn:
+        coarse = len(batch.photo) == 8
+        assert batch.photo.shape[2:] == batch.mask.shape[2:] == ((32, 32) if coarse else (64, 64))
+        assert coarse or len(batch.photo) == 2
+        assert bool((batch.guide == 0).all()) == coarse
+    assert 5 < sum(len(batch.photo) == 8 for batch in drawn) < 25
+    kept = batches.state()
+    after = [batches.draw().mask for _ in range(4)]
+    batches.load_state(kept)
+    assert all(torch.equal(a, batches.draw().mask) for a in after)
+
+
+def test_a_step_of_either_size_trains(photos, tmp_path):
+    run = trainer(photos, tmp_path, replace(SMALL, coarse_share=0.5, size=64, batch=2, adversarial_from=0, r1=0.1))
+    seen, sizes = 0, set()
+    for _ in range(12):
+        values = run.train_step()
+        assert all(torch.isfinite(value) for value in values.values())
+        sizes.add(run.seen - seen)
+        seen = run.seen
+    assert sizes == {2, 8}
+    with pytest.raises(OptionError, match="coarse_share needs a patch discriminator"):
+        replace(SMALL, coarse_share=0.5, discriminator="global-local")
+
+
+def test_r1_is_lazy(photos, tmp_path):
+    run = trainer(photos, tmp_path, replace(SMALL, adversarial_from=0, r1=0.5, r1_every=3))
+    assert ["r1" in run.train_step() for _ in range(7)] == [True, False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize("source", [HostBatches, DeviceBatches])
 def test_batches_are_seeded_and_their_state_can_be_kept(photos, source):
     config = replace(SMALL, batch=32)
     device = {"device": torch.device("cpu")} if source is DeviceBatches else {}

@@ -11,7 +11,7 @@ from inpaint.filling.blend import correct_seam
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, Synthesis, synthesize
 from inpaint.filling.progress import Progress
-from inpaint.filling.structure import fill_structure
+from inpaint.filling.structure import FINEST, GUIDING, fill_structure
 from inpaint.models.layers import InpaintingNetwork
 
 Floats = NDArray[np.float32]
@@ -72,7 +72,7 @@ class WindowEngines:
     hole: Mask
     deep: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
-    _structure: Floats | None = None
+    _structures: dict[int, Floats] = field(default_factory=dict)
 
     def fill(self, variant: Variant, progress: Progress = Progress()) -> Synthesis:
         """A fill of the window; only its hole counts.
@@ -88,7 +88,7 @@ class WindowEngines:
             return Synthesis(self.structure(progress))
         guide = None
         if engine == "detail" and variant.guide == "network":
-            guide = self.structure(first)
+            guide = self.structure(first, GUIDING)
         elif engine == "detail":
             guide = self.diffusion("telea", first)
         start = time.perf_counter()
@@ -104,14 +104,19 @@ class WindowEngines:
         self._spent("diffusion", start)
         return fill
 
-    def structure(self, progress: Progress = Progress()) -> Floats:
-        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]."""
-        if self._structure is None:
+    def structure(self, progress: Progress = Progress(), finest: int = FINEST) -> Floats:
+        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
+
+        Args:
+            progress: told before every octave.
+            finest: longest side of the last octave, pixels.
+        """
+        if finest not in self._structures:
             start = time.perf_counter()
-            fill = fill_structure(self.network, self.photo, self.hole, self.device, progress)
-            self._structure = correct_seam(fill, self.photo, self.hole)
+            fill = fill_structure(self.network, self.photo, self.hole, self.device, progress, finest)
+            self._structures[finest] = correct_seam(fill, self.photo, self.hole)
             self._spent("structure", start)
-        return self._structure
+        return self._structures[finest]
 
     def _spent(self, stage: str, start: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

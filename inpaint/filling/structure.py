@@ -13,19 +13,21 @@ from torch.nn import functional as F
 from inpaint.filling.progress import Progress
 from inpaint.models.layers import InpaintingNetwork, composite
 
-COARSEST = 128  # longest side of the first octave is at most the size of training, pixels
+COARSEST = 64  # longest side of the first octave is at most that of the whole scenes of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
+GUIDING = 256  # the same for a fill that only guides patches: finer octaves add nothing that patches take up
 
 
-def octave_sizes(height: int, width: int, guided: bool = True) -> list[tuple[int, int]]:
+def octave_sizes(height: int, width: int, guided: bool = True, finest: int = FINEST) -> list[tuple[int, int]]:
     """Sizes (height, width) at which a window is filled, coarse to fine, each about twice the one before.
 
     Args:
         height, width: of the window, pixels.
         guided: whether the network takes a guide; without one it fills once, at the last size.
+        finest: longest side of the last octave, pixels.
     """
     longest = max(height, width)
-    scale = min(1.0, FINEST / longest)
+    scale = min(1.0, finest / longest)
     scales = [scale]
     while guided and scale * longest > COARSEST:
         scale /= 2
@@ -62,7 +64,7 @@ def shrink_known(
 @torch.inference_mode()
 def fill_structure(
     network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
-    progress: Progress = Progress(),
+    progress: Progress = Progress(), finest: int = FINEST,
 ) -> NDArray[np.float32]:
     """What the network puts at every pixel of a window, known ones included.
 
@@ -72,6 +74,7 @@ def fill_structure(
         mask: bool (H, W), True = hole.
         device: where the network lies.
         progress: told before every octave.
+        finest: longest side of the last octave, pixels.
 
     Returns:
         float32 (H, W, 3) in [0, 255], before compositing.
@@ -83,7 +86,7 @@ def fill_structure(
     scaled = photo / np.float32(127.5) - 1
     guide: Tensor | None = None
     prediction = torch.empty(0)
-    sizes = octave_sizes(height, width, network.takes_guide)
+    sizes = octave_sizes(height, width, network.takes_guide, finest)
     for octave, size in enumerate(sizes):
         progress("structure", size[0] * size[1] / (4 * sizes[-1][0] * sizes[-1][1]) if octave else 0.0)
         small, hole = shrink_known(scaled, mask, size)
