@@ -1,0 +1,163 @@
+"""Quality and cost beside other tools: the same photos, holes, threads and process for everyone.
+
+    python -m benchmarks.peers --photos DIR --nets NETS [--masks objects,thick] [--limit 16] [--threads 2] \
+        [--json FILE] [--plot FILE.png]
+
+OpenCV's Telea and NS, scikit-image's biharmonic, patchmatch-cython (`pip install patchmatch-cython`; left out where it
+is missing), our engines, and for their time alone the generators of DeepFill v2 and GLCIC with random weights, whose
+seconds do not depend on the weights. Seconds are medians over the photos; every tool runs once before it is timed.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inpaint import FillOptions, Inpainter
+from inpaint.evaluation.cases import draw_mask, find_photos, open_photo
+from inpaint.evaluation.machine import describe_machine
+from inpaint.evaluation.metrics import load_perceptual, score
+from inpaint.filling.blend import paste
+from inpaint.filling.structure import fill_structure
+from inpaint.models import build_network
+
+Photo = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+RANDOM = ("deepfill-v2", "glcic")
+LONGEST = 512  # pixels
+
+
+def tools(inpainter: Inpainter) -> dict[str, Callable[[Photo, Mask], Photo]]:
+    """Every tool by name, photo and hole to the filled photo; known pixels are put back afterwards."""
+    found: dict[str, Callable[[Photo, Mask], Photo]] = {}
+    for engine in ("auto", "detail", "network", "patch"):
+        found[engine] = lambda photo, mask, name=engine: inpainter.fill(photo, mask, FillOptions(engine=name)).photo
+    for name, flag in (("cv2.INPAINT_TELEA", cv2.INPAINT_TELEA), ("cv2.INPAINT_NS", cv2.INPAINT_NS)):
+        found[name] = lambda photo, mask, flag=flag: cv2.inpaint(photo, mask.astype(np.uint8), 3, flag)
+    try:
+        from skimage.restoration import inpaint_biharmonic
+
+        found["biharmonic"] = lambda photo, mask: np.rint(
+            np.clip(inpaint_biharmonic(photo / 255.0, mask, channel_axis=-1), 0, 1) * 255
+        ).astype(np.uint8)
+    except ImportError:
+        print("scikit-image is not installed: biharmonic is left out")
+    try:
+        from patchmatch_cython import inpaint_pyramid
+
+        found["patchmatch-cython"] = lambda photo, mask: np.asarray(
+            inpaint_pyramid(photo, (mask * 255).astype(np.uint8), seed=0), np.uint8
+        )
+    except ImportError:
+        print("patchmatch-cython is not installed: it is left out")
+    for name in RANDOM:
+        network = build_network(name).eval()
+
+        def run(photo: Photo, mask: Mask, network: torch.nn.Module = network) -> Photo:
+            fill = fill_structure(network, photo.astype(np.float32), mask, torch.device("cpu"))  # type: ignore[arg-type]
+            return np.rint(fill).astype(np.uint8)
+
+        found[f"{name}, random weights"] = run
+    return found
+
+
+def measure(photos: Path, nets: Path | None, kinds: list[str], limit: int, threads: int) -> dict:
+    """Figures of every tool: `seconds`, and `lpips` and `psnr` by mask kind (None for random weights)."""
+    torch.set_num_threads(threads)
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    cv2.setNumThreads(threads)
+    torch.set_num_threads(threads)
+    perceptual = load_perceptual(nets, torch.device("cpu")) if nets else None
+    runners = tools(Inpainter.load(device="cpu"))
+    cases = []
+    for index, name in enumerate(find_photos(photos)[:limit]):
+        photo, _ = open_photo(photos / name, LONGEST)
+        cases += [(kind, photo, draw_mask(kind, 0, index, photo.shape[:2])) for kind in kinds]
+    results = {}
+    for tool, run in runners.items():
+        run(cases[0][1], cases[0][2])  # compiles, loads
+        random = tool.endswith("random weights")
+        seconds, scores = [], {kind: [] for kind in kinds}
+        for kind, photo, mask in cases[:3] if random else cases:
+            start = time.perf_counter()
+            filled = run(photo, mask)
+            seconds.append(time.perf_counter() - start)
+            scores[kind].append(score(photo, paste(filled.astype(np.float32), photo, mask), mask, perceptual))
+        results[tool] = {"seconds": round(statistics.median(seconds), 3)} | {
+            name: {} if random else {
+                kind: round(float(np.mean([row[name] for row in rows])), 4)
+                for kind, rows in scores.items() if all(row.get(name) is not None for row in rows)
+            } for name in ("lpips", "psnr")
+        }  # fmt: skip
+        print(tool, json.dumps(results[tool]), flush=True)
+    machine = describe_machine()
+    return {"machine": machine, "threads": threads, "photos": limit, "masks": kinds, "tools": results}
+
+
+def table(results: dict) -> str:
+    """Markdown, the fastest first; seconds also as a multiple of Telea's in this run."""
+    kinds, rows = results["masks"], results["tools"]
+    telea = rows["cv2.INPAINT_TELEA"]["seconds"]
+    head = ["tool", "seconds", "x Telea", *(f"LPIPS {kind}" for kind in kinds), *(f"PSNR {kind}" for kind in kinds)]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for tool, row in sorted(rows.items(), key=lambda item: item[1]["seconds"]):
+        cells = [tool, f"{row['seconds']:.2f}", f"{row['seconds'] / telea:.1f}"]
+        cells += [str(row[name].get(kind, "")) for name in ("lpips", "psnr") for kind in kinds]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def plot(results: dict, file: Path) -> None:
+    """LPIPS against seconds, one panel a mask kind."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    kinds = results["masks"]
+    figure, axes = pyplot.subplots(1, len(kinds), figsize=(4.6 * len(kinds), 3.6), squeeze=False, layout="constrained")
+    for axis, kind in zip(axes[0], kinds, strict=True):
+        for tool, row in results["tools"].items():
+            if kind not in row["lpips"]:
+                continue
+            ours = tool in ("auto", "detail", "network", "patch")
+            axis.scatter(row["seconds"], row["lpips"][kind], color="tab:red" if ours else "tab:gray", zorder=3)
+            axis.annotate(
+                tool.removeprefix("cv2.INPAINT_"), (row["seconds"], row["lpips"][kind]), xytext=(4, 4),
+                textcoords="offset points", fontsize=8,
+            )  # fmt: skip
+        axis.set(xscale="log", xlabel="seconds a photo", ylabel="LPIPS (lower is better)", title=f"{kind} holes")
+        axis.grid(alpha=0.3)
+        axis.margins(x=0.25, y=0.12)
+    figure.savefig(file, dpi=110)
+
+
+def main() -> None:
+    """Measure, print a table, write what was asked for."""
+    parser = argparse.ArgumentParser(description="Quality and cost beside other tools.")
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--nets", type=Path, help="folder of the LPIPS nets; without it PSNR alone")
+    parser.add_argument("--masks", default="objects,thick")
+    parser.add_argument("--limit", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    args = parser.parse_args()
+    results = measure(args.photos, args.nets, args.masks.split(","), args.limit, args.threads)
+    print(table(results))
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1) + "\n")
+    if args.plot:
+        plot(results, args.plot)
+
+
+if __name__ == "__main__":
+    main()
