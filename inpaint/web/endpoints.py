@@ -35,7 +35,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
         Returns:
             the filled file, in the photo's own format unless `lossless`, and a report.
         """
-        with _told():
+        with _told(), actions.turns.turn("page:programs"):
             source, name = _file(actions, photo), _name(photo)
             options = FillOptions(engine=engine, dilate=int(dilate), seed=int(seed))
             loaded = load_photo(source, actions.store.limits)
@@ -51,7 +51,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
 
     def mask_text(photo: FileData, sensitivity: float = 0.5) -> FileData:
         """Find text; returns a mask of the photo's size, white on what was found."""
-        with _told():
+        with _told(), actions.turns.turn("page:programs"):
             pixels = load_photo(_file(actions, photo), actions.store.limits).pixels
             return _mask_file(actions, find_text(pixels, sensitivity), _name(photo), "text")
 
@@ -66,7 +66,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
             labels: for each point 1 where it is on the object, 0 where it is not; none: all are.
             box: x, y, width, height around the object.
         """
-        with _told():
+        with _told(), actions.turns.turn("page:programs"):
             pixels = load_photo(_file(actions, photo), actions.store.limits).pixels
             request = {"points": points, "labels": labels or [1] * len(points), "box": box}
             return _mask_file(actions, find_object(pixels, request), _name(photo), "object")
