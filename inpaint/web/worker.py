@@ -222,7 +222,9 @@ def work(connection: Connection, settings: WorkerSettings) -> None:
         except (EOFError, OSError):
             return
         if task is not None:
-            connection.send(answer(connection, networks, number, task))
+            answered = answer(connection, networks, number, task)
+            with contextlib.suppress(OSError):
+                connection.send(answered)
             trim()
 
 
@@ -240,9 +242,15 @@ def answer(connection: Connection, networks: Any, number: int, task: "Task") -> 
                 return False
         return True
 
+    def tell_or_end(stage: str, done: float) -> bool:
+        try:
+            return tell(stage, done)
+        except (EOFError, OSError):  # the server has gone, so nobody wants the rest
+            os._exit(1)
+
     folder = str(getattr(task, "folder", ""))
     try:
-        return "done", number, task.perform(networks, tell)
+        return "done", number, task.perform(networks, tell_or_end)
     except InpaintError as error:
         return "error", number, type(error)(plain(str(error), folder))
     except MemoryError:
