@@ -102,8 +102,12 @@ def make_actions(args: argparse.Namespace) -> "Actions":
     return Actions(SessionStore(limits, max_age=args.keep_hours * 3600), networks, get_upload_folder)
 
 
-def make_service(args: argparse.Namespace, with_page: bool) -> "Service":
-    """The API; beside a page its worker starts with the first request.
+def make_service(args: argparse.Namespace, lazy: bool) -> "Service":
+    """The API.
+
+    Args:
+        args: of `add_options`.
+        lazy: its workers start with the first request, so that a page alone needs no memory for them.
 
     Raises:
         OptionError: a wrong option, or unusable keys.
@@ -120,7 +124,7 @@ def make_service(args: argparse.Namespace, with_page: bool) -> "Service":
     )  # fmt: skip
     threads = args.threads or max(1, (os.cpu_count() or 1) // args.slots)
     settings = WorkerSettings(model_choices(args.model, args.weights), args.device, threads)
-    return Service(settings, limits, load_keys(args.api_keys), tuple(args.cors), args.jobs, lazy=with_page)
+    return Service(settings, limits, load_keys(args.api_keys), tuple(args.cors), args.jobs, lazy=lazy)
 
 
 def keys_needed(args: argparse.Namespace) -> bool:
@@ -187,7 +191,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
     from inpaint.web.auth import Passwords
 
     page = not getattr(args, "no_page", False)
-    service: Service | None = make_service(args, page)
+    service: Service | None = make_service(args, lazy=not needs_api)
     if service is not None and service.keys is None and keys_needed(args):
         how = "make a key with --add-key NAME --api-keys FILE, or say --insecure"
         if needs_api:
