@@ -40,7 +40,8 @@ def test_example(served, tmp_path, language, code):
     code = code.replace("http://127.0.0.1:7860", served.address)
     command = [sys.executable, "-c", code] if language == "python" else ["bash", "-euo", "pipefail", "-c", code]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, env=os.environ | {"PATH": path})
+    environment = os.environ | {"PATH": path}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, env=environment)
     assert done.returncode == 0, done.stderr
     made = {p.name for p in tmp_path.iterdir()} - {"photo.jpg", "photo.png", "mask.png"}
     assert made or done.stdout.strip()

@@ -10,7 +10,7 @@ import pytest
 
 from inpaint.errors import OptionError
 from inpaint.web.guard import Rates
-from inpaint.web.keys import Keys, add_key, load_keys
+from inpaint.web.keys import add_key, load_keys
 from inpaint.web.replies import short_report
 from inpaint.web.service import ApiLimits
 from inpaint.web.tasks import Outcome
@@ -143,10 +143,11 @@ def test_full_queue_answers_at_once_and_waiting_ones_are_served():
     workers = SlowWorkers()
     with ServedApi(workers=workers, limits=ApiLimits(waiting=4, per_minute=0)) as served:
         codes = []
-        threads = [
-            threading.Thread(target=lambda: codes.append(fill(httpx.Client(base_url=served.address, timeout=60)).status_code))
-            for _ in range(3)
-        ]  # fmt: skip
+
+        def ask():
+            codes.append(fill(httpx.Client(base_url=served.address, timeout=60)).status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
             thread.start()
         until = time.monotonic() + 20

@@ -77,8 +77,8 @@ def test_same_bytes_as_the_command_line(client, tmp_path):
     for form, suffix in (("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("TIFF", "tif")):
         (tmp_path / f"a.{suffix}").write_bytes(picture(photo, form, exif=exif))
         (tmp_path / "m.png").write_bytes(mask_file(hole))
-        assert main(["fill", str(tmp_path / f"a.{suffix}"), str(tmp_path / "m.png"), "-o",
-                     str(tmp_path / f"out.{suffix}"), "--seed", "3", "--dilate", "2", "--device", "cpu"]) == 0  # fmt: skip
+        places = [str(tmp_path / f"a.{suffix}"), str(tmp_path / "m.png"), "-o", str(tmp_path / f"out.{suffix}")]
+        assert main(["fill", *places, "--seed", "3", "--dilate", "2", "--device", "cpu"]) == 0
         reply = fill(client, (tmp_path / f"a.{suffix}").read_bytes(), mask_file(hole), seed=3, dilate=2)
         assert reply.content == (tmp_path / f"out.{suffix}").read_bytes()
         assert reply.headers["content-type"] == f"image/{form.lower()}"
