@@ -65,6 +65,7 @@ def test_page_and_api_share_one_queue(served):
         with pytest.raises(TimeoutError):
             job.result(timeout=2)
         assert served.service.turns.queued == 1
+        assert list(served.service.turns._queues) == [f"page:{client.session_hash}"]
     finally:
         held.done()
     assert job.result(timeout=60)[1]["engines"] == "ns"

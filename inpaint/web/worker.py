@@ -99,7 +99,9 @@ class Worker:
             Died, Late, Cancelled: as they say.
             InpaintError: what the task raised.
         """
+        begun = time.monotonic()
         self.start()
+        deadline += time.monotonic() - begun  # of the first request after a start only the work counts
         assert self._connection is not None
         self._number += 1
         try:
