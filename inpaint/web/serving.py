@@ -1,9 +1,11 @@
 """Starting the server: its options, and what they make of page and API. Doors are `app.py` and `inpaint serve`."""
 
 import argparse
+import contextlib
 import getpass
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -251,4 +253,7 @@ def _run(app: "FastAPI", args: argparse.Namespace, service: "Service | None") ->
         app, host=args.host, port=args.port, log_level="warning", proxy_headers=True,
         timeout_graceful_shutdown=int(args.seconds) + 10,
     )  # fmt: skip
-    Server(config).run()
+    # uvicorn repeats the signal that ended it: this way the caller still cleans up, and the exit code is 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(config).run()
