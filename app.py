@@ -3,7 +3,8 @@
 import sys
 
 from inpaint.errors import InpaintError
-from inpaint.web.serving import build_app, model_choices, parser, serve
+from inpaint.web.serve_options import model_choices, parser
+from inpaint.web.serving import build_app, serve
 
 __all__ = ["build_app", "main", "model_choices", "parser"]
 

@@ -5,7 +5,7 @@ import argparse
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Describe the command."""
-    from inpaint.web.serving import add_options
+    from inpaint.web.serve_options import add_options
 
     text = "Serve the page and the HTTP API."
     command = commands.add_parser("serve", help="serve the page and the HTTP API", description=text)

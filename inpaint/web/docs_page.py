@@ -1,5 +1,6 @@
 """The page at `/docs`: the API's routes from its own OpenAPI description, without anything from elsewhere."""
 
+import re
 from html import escape
 from typing import Any
 
@@ -34,10 +35,10 @@ def docs_page(schema: dict[str, Any], base: str) -> str:
             groups.setdefault(operation.get("tags", ["other"])[0], []).append(
                 _operation(schema, path, method, operation, base)
             )
-    body = "".join(f"<h2>{escape(group.capitalize())}</h2>{''.join(parts)}" for group, parts in groups.items())
+    body = "".join(f"<h2>{escape(name[0].upper() + name[1:])}</h2>{''.join(parts)}" for name, parts in groups.items())
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{escape(info.get('description', ''))}</p>"
+        f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{_prose(info.get('description', ''))}</p>"
         f"<p><a href='openapi.json'>openapi.json</a></p>{body}</html>"
     )
 
@@ -48,7 +49,7 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
         body = _resolved(schema, content.get("schema", {}))
         rows += [(name, part, part.get("description", "")) for name, part in body.get("properties", {}).items()]
     table = "".join(
-        f"<tr><td><code>{escape(name)}</code><td>{escape(_type(part))}<td>{escape(text)}" for name, part, text in rows
+        f"<tr><td><code>{escape(name)}</code><td>{escape(_type(part))}<td>{_prose(text)}" for name, part, text in rows
     )
     answers = operation.get("responses", {})
     codes = ", ".join(f"{code} {escape(answer.get('description', ''))}" for code, answer in answers.items())
@@ -56,9 +57,13 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
     example = f"<pre>{escape(EXAMPLES[path].format(base=base))}</pre>" if shown else ""
     return (
         f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {escape(operation.get('summary', ''))}"
-        f"</summary><p>{escape(operation.get('description', ''))}</p><table>{table}</table>{example}"
+        f"</summary><p>{_prose(operation.get('description', ''))}</p><table>{table}</table>{example}"
         f"<p><small>{codes}</small></p></details>"
     )
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
