@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, models, receptive_field, train
+from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, models, receptive_field, serve, train
 from inpaint.errors import InpaintError
 
-COMMANDS = (fill, batch, mask, train, fit, evaluate, benchmark, models, receptive_field)
+COMMANDS = (fill, batch, mask, train, fit, evaluate, benchmark, models, receptive_field, serve)
 
 
 def build_parser() -> argparse.ArgumentParser:

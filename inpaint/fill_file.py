@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from inpaint.errors import MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
+from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
 from inpaint.models.weights import default_weights
@@ -102,7 +103,7 @@ class FileResult:
 
 def fill_file(
     job: FillJob, load: Callable[[], Inpainter], staging: Staging | None = None,
-    ready: Callable[[FileResult], None] | None = None,
+    ready: Callable[[FileResult], None] | None = None, progress: Listener | None = None,
 ) -> FileResult:  # fmt: skip
     """Fill one photo file; nothing is written unless everything can be.
 
@@ -111,6 +112,7 @@ def fill_file(
         load: gives the inpainter; called only after everything that can be refused cheaply has been looked at.
         staging: where the files wait until all of them are written; None: plain.
         ready: called once they wait, just before they appear; raising keeps them from it.
+        progress: hears of the fill, see `Inpainter.fill`.
 
     Raises:
         InpaintError: anything that fails, with the file's name; no output is left behind.
@@ -125,7 +127,7 @@ def fill_file(
     read = time.perf_counter()
     inpainter = load()
     loaded = time.perf_counter()
-    result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes)
+    result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes, progress)
     hole = dilate_mask(mask, job.options.dilate)
     filled = photo.with_pixels(np.where(hole[..., None], result.photo, photo.pixels))
     if job.show_hole and photo.alpha is not None:

@@ -21,6 +21,7 @@ from inpaint.web.networks import Networks
 from inpaint.web.pictures import Mask
 from inpaint.web.session import Session, SessionGone, SessionStore
 from inpaint.web.trust import depth_doubt, disagreement, paint_doubt, summary
+from inpaint.web.turns import Turns
 from inpaint.web.work import (
     Busy,
     FillRequest,
@@ -47,6 +48,7 @@ class Actions:
 
     def __init__(self, store: SessionStore, networks: Networks, uploads: Callable[[], str]) -> None:
         self.store, self.networks, self.uploads = store, networks, uploads
+        self.turns = Turns()  # of all who compute here; the HTTP API brings its own, for both
 
     def ask(self, request: Message) -> Message:
         """Something quick.
@@ -99,7 +101,7 @@ class Actions:
                     check_cancelled(held)
                     return {"kind": "done", "work": work, "mask": self._kept(held, mask)}
 
-            for message in with_progress(session, do):
+            for message in with_progress(session, do, self.turns):
                 yield message if message["kind"] == "progress" else message | {"state": session.describe()}
         except InpaintError as error:
             yield {"kind": "error"} | explain(error, session)

@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio import FileData
+from gradio.context import LocalContext
 from PIL import Image
 
 from inpaint.errors import EmptyMask, InpaintError
@@ -35,7 +36,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
         Returns:
             the filled file, in the photo's own format unless `lossless`, and a report.
         """
-        with _told():
+        with _told(), actions.turns.turn(_caller()):
             source, name = _file(actions, photo), _name(photo)
             options = FillOptions(engine=engine, dilate=int(dilate), seed=int(seed))
             loaded = load_photo(source, actions.store.limits)
@@ -51,7 +52,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
 
     def mask_text(photo: FileData, sensitivity: float = 0.5) -> FileData:
         """Find text; returns a mask of the photo's size, white on what was found."""
-        with _told():
+        with _told(), actions.turns.turn(_caller()):
             pixels = load_photo(_file(actions, photo), actions.store.limits).pixels
             return _mask_file(actions, find_text(pixels, sensitivity), _name(photo), "text")
 
@@ -66,13 +67,19 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
             labels: for each point 1 where it is on the object, 0 where it is not; none: all are.
             box: x, y, width, height around the object.
         """
-        with _told():
+        with _told(), actions.turns.turn(_caller()):
             pixels = load_photo(_file(actions, photo), actions.store.limits).pixels
             request = {"points": points, "labels": labels or [1] * len(points), "box": box}
             return _mask_file(actions, find_object(pixels, request), _name(photo), "object")
 
     for function in (fill, mask_text, mask_object):
         gr.api(function, api_name=function.__name__, **queueing)
+
+
+def _caller() -> str:
+    """The name under which a program waits: one for each of its sessions."""
+    request = LocalContext.request.get(None)
+    return f"page:{getattr(request, 'session_hash', None) or 'program'}"
 
 
 class _told:

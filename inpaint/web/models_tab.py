@@ -24,7 +24,7 @@ def add_models_tab(networks: Networks) -> None:
         return head + field_picture(theoretical_field(network)), card_text(name, networks.weights[name])
 
     choice.change(
-        show, choice, [picture, card], api_visibility="private", concurrency_id="inference", concurrency_limit=1
+        show, choice, [picture, card], api_visibility="private", concurrency_id="inference", concurrency_limit=16
     )
     gr.on(None, show, choice, [picture, card], api_visibility="private", show_progress="hidden")
 

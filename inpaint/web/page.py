@@ -13,7 +13,7 @@ from inpaint.web.endpoints import add_endpoints
 from inpaint.web.i18n import page_texts
 from inpaint.web.models_tab import add_models_tab
 
-INFERENCE: dict[str, Any] = {"concurrency_id": "inference", "concurrency_limit": 1}
+INFERENCE: dict[str, Any] = {"concurrency_id": "inference", "concurrency_limit": 16}  # Actions.turns orders them
 TRIM = """
 .gradio-container { max-width: 1500px !important; }
 #find-text, #find-scratches { min-width: 0; flex: 1; }

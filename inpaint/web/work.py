@@ -19,6 +19,7 @@ from inpaint.web.networks import Networks
 from inpaint.web.pictures import Mask
 from inpaint.web.session import Session
 from inpaint.web.strokes import Operation, rasterise
+from inpaint.web.turns import Turns
 
 PAUSE = 0.15  # seconds between two messages about progress
 
@@ -124,12 +125,15 @@ def restore(session: Session, operations: list[Operation]) -> int:
     return number
 
 
-def with_progress(session: Session, do: Callable[[Listener], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def with_progress(
+    session: Session, do: Callable[[Listener], dict[str, Any]], turns: Turns | None = None
+) -> Iterator[dict[str, Any]]:
     """Run something slow in a thread of its own and tell how far it is.
 
     Args:
         session: marked as busy meanwhile; its `cancelled` event stops the work.
         do: the work; returns the last message.
+        turns: the queue that it waits in; None: one of its own.
 
     Yields:
         `{"kind": "progress", "stage": ..., "done": ...}` now and then, at last what `do` returned.
@@ -150,7 +154,8 @@ def with_progress(session: Session, do: Callable[[Listener], dict[str, Any]]) ->
 
     def run() -> None:
         try:
-            news.put(("done", do(listen)))
+            with (turns or Turns()).turn(f"page:{session.token}", session.cancelled):
+                news.put(("done", do(listen)))
         except BaseException as error:  # handed to the thread that waits
             news.put(("error", error))
         finally:
