@@ -141,8 +141,10 @@ def _photos_panel(actions: Actions, words: gr.I18n, tabs: gr.Tabs) -> list[Any]:
         folder = gr.Dropdown(named, value="", label=words("folder"), visible=len(folders) > 1, elem_id="folder-choice")
         deep = gr.Checkbox(True, label=words("deep"), visible=len(folders) > 1)
         page = gr.Slider(1, 2, value=1, step=1, label=words("page"), visible=False)
+        if served:
+            gr.Markdown(words("browse"))
         listed = gr.Gallery(
-            label=words("browse"), format="png", columns=6, height=300, object_fit="cover", allow_preview=False,
+            show_label=False, format="png", columns=6, height="auto", object_fit="cover", allow_preview=False,
             interactive=False, buttons=[], elem_id="folder-browse",
         )  # fmt: skip
         names, chosen = gr.State([]), gr.Textbox(visible=False)
@@ -161,7 +163,7 @@ def _photos_panel(actions: Actions, words: gr.I18n, tabs: gr.Tabs) -> list[Any]:
             pictures = actions.thumbnails.of([shown.root / name for name in part], SMALL)
             there = [(str(picture), name) for picture, name in zip(pictures, part, strict=True) if picture]
             slider = gr.update(maximum=max(2, pages), value=number, visible=pages > 1)
-            return there, slider, [name for _, name in there]
+            return [(picture, Path(name).name) for picture, name in there], slider, [name for _, name in there]
 
         def choose(names: list[str], event: gr.SelectData) -> tuple[str, Any]:
             return names[event.index], gr.update(selected="photo")

@@ -66,11 +66,23 @@ def result_html(job: FolderJob, seconds: float, language: str) -> str:
     left = counts.total - counts.finished
     text = words["result_said"].format(done=len(counts.done), total=counts.total, seconds=duration(seconds))
     text += " " + words["result_left"].format(left=left) if left else ""
-    changed = sum((record.get("verification") or {}).get("changed", 0) for record in counts.done)
-    proven = [record for record in counts.done if record.get("verification")]
-    proof = words["result_proof"].format(files=len(proven), changed=changed) if proven else ""
+    lines = [text, *_proofs([r["verification"] for r in counts.done if r.get("verification")], words)]
     failed = _list("wrong", words["result_failed"], [f"{name}: {reason}" for name, reason in job.failures()])
-    return box(f"<p>{escape(text)}</p><p>{escape(proof)}</p>{failed}")
+    return box("".join(f"<p>{escape(line)}</p>" for line in lines) + failed)
+
+
+def _proofs(proofs: list[dict[str, Any]], words: Texts) -> list[str]:
+    """What reading the written files again has shown, for formats with and without loss."""
+    exact, lossy = [p for p in proofs if p["exact"]], [p for p in proofs if not p["exact"]]
+    lines = []
+    if exact:
+        lines.append(words["result_exact"].format(files=len(exact), changed=sum(p["changed"] for p in exact)))
+    if lossy:
+        scale = [255 / (2 ** p["depth"] - 1) for p in lossy]
+        worst = max(p["worst"] * s for p, s in zip(lossy, scale, strict=True))
+        mean = sum(p["mean"] * s for p, s in zip(lossy, scale, strict=True)) / len(lossy)
+        lines.append(words["result_lossy"].format(files=len(lossy), mean=f"{mean:.2g}", worst=f"{worst:.0f}"))
+    return lines
 
 
 def caption(job: FolderJob, record: dict[str, Any]) -> str:

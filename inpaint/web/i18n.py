@@ -203,7 +203,7 @@ _PAGE: dict[str, tuple[str, str]] = {
     "stop": ("Stop", "停止"),
     "results": ("Results", "结果"),
     "download_all": ("Download all (ZIP)", "全部下载（ZIP）"),
-    "plan_said": ("{count} photos will be filled. Nothing has been done yet.", "将填充 {count} 张照片。尚未执行。"),
+    "plan_said": ("Photos to fill: {count}. Nothing has been done yet.", "将填充 {count} 张照片。尚未执行。"),
     "plan_empty": ("No photo can be filled.", "没有可以填充的照片。"),
     "plan_more": ("... and {count} more.", "……另有 {count} 张。"),
     "plan_refused": ("Refused", "无法处理"),
@@ -229,9 +229,13 @@ _PAGE: dict[str, tuple[str, str]] = {
     "run_stopping": ("Stopping after the photos in hand...", "完成手头的照片后停止……"),
     "result_said": ("{done} of {total} photos filled in {seconds}.", "{total} 张照片中已填充 {done} 张，用时 {seconds}。"),
     "result_left": ("Stopped: {left} were not begun.", "已停止：{left} 张未开始。"),
-    "result_proof": (
-        "{files} written files were read again and compared with their photos: {changed} kept pixels changed.",
-        "{files} 个输出文件已重新读取并与原照片比较：保留的像素中改变了 {changed} 个。",
+    "result_exact": (
+        "Written without loss and read again: {files}. Kept pixels that changed: {changed}.",
+        "无损写入并重新读取核对：{files} 个文件。保留的像素中改变了 {changed} 个。",
+    ),
+    "result_lossy": (
+        "In the photo's own lossy format and read again: {files}. Coding moved kept pixels by {mean} of 255 levels on average, by {worst} at most.",
+        "按照片自身的有损格式写入并重新读取核对：{files} 个文件。编码使保留的像素平均变化 {mean} 级，最多 {worst} 级（共 255 级）。",
     ),
     "result_failed": ("Not filled", "未填充"),
     "model_about": ("{paper}; {count} parameters.", "{paper}；{count} 个参数。"),
@@ -239,7 +243,7 @@ _PAGE: dict[str, tuple[str, str]] = {
         "Receptive field, layer by layer: a pixel sees {field} x {field} pixels.",
         "逐层感受野：一个像素能看到 {field} x {field} 像素。",
     ),
-    "field_global": ("It also has {count} parts that see everything.", "另有 {count} 个部分能看到全图。"),
+    "field_global": ("Parts of it that see everything: {count}.", "另有 {count} 个部分能看到全图。"),
     "field_growth": ("Receptive field, layer by layer", "逐层感受野"),
     "field_looks": ("Where it really looks", "实际关注之处"),
     "field_looks_said": (

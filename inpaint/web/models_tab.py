@@ -31,7 +31,8 @@ def add_models_tab(networks: Networks, folder: Path, words: gr.I18n, tab: gr.Tab
     choice = gr.Radio(networks.names, value=networks.names[0], label=words("model"), visible=len(networks.names) > 1)
     about = gr.HTML()
     with gr.Row():
-        growth = gr.HTML(min_width=300)
+        with gr.Column(min_width=300):
+            growth = gr.HTML()
         with gr.Column(min_width=300):
             looks = gr.Image(
                 label=words("field_looks"), format="png", interactive=False, buttons=[], height=300, visible=False,
