@@ -1,6 +1,7 @@
 """Files of many kinds and sizes, in a real browser."""
 
 import numpy as np
+import pytest
 from PIL import Image, ImageOps
 
 from tests.conftest import scene
@@ -56,3 +57,21 @@ def test_a_broken_file_is_refused_in_words(page, tmp_path):
     assert "/" not in said and "Traceback" not in said
     assert page.locator(".mc-drop").is_visible()
     upload(page, saved_png(scene(40, 40), tmp_path / "good.png"))
+
+
+SEND = """([target, kind, bytes, name]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+    const settings = { bubbles: true, cancelable: true };
+    document.querySelector(target).dispatchEvent(kind === "drop"
+        ? new DragEvent("drop", { ...settings, dataTransfer: transfer })
+        : new ClipboardEvent("paste", { ...settings, clipboardData: transfer }));
+}"""
+
+
+@pytest.mark.parametrize(("kind", "target"), [("drop", ".mc-stage"), ("paste", "body")])
+def test_a_photo_can_be_dropped_and_pasted(page, tmp_path, kind, target):
+    file = saved_png(scene(40, 50), tmp_path / "a.png")
+    page.evaluate(SEND, [target, kind, list(file.read_bytes()), "sent.png"])
+    assert "sent.png: 50 x 40" in status(page, "pixels")
+    assert page.locator(".mc-drop").is_hidden()
