@@ -1,0 +1,3 @@
+import pytest
+
+pytest.register_assert_rewrite("tests.pages")  # its helpers are imported before it is loaded as a plugin

@@ -1,142 +1,16 @@
-"""The page in a real browser. Skipped where there is no Chromium; tests/test_web_*.py cover the server without one."""
+"""Painting, filling and looking, in a real browser."""
 
-import shutil
 import threading
 import time
 
 import numpy as np
 import pytest
-import uvicorn
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw
 
-from app import build_app
-from inpaint.web.actions import Actions
-from inpaint.web.networks import Networks
-from inpaint.web.session import SessionStore
 from tests.conftest import scene
+from tests.pages import act, download, drag, fill, mask_on_canvas, pixels, saved_png, status, tool, upload, where
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium was found")
-PATIENCE = 120_000  # ms; CI machines are slow and shared
-
-
-@pytest.fixture(scope="module")
-def served(inpainter):
-    from gradio.utils import get_upload_folder
-
-    actions = Actions(SessionStore(), Networks.of(inpainter), get_upload_folder)
-    server = uvicorn.Server(uvicorn.Config(build_app(actions), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.05)
-    actions.networks.warm_up()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", actions
-    server.should_exit = True
-    thread.join(20)
-    actions.store.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def new_page(served, browser):
-    """Opens the page in a fresh context; every request that leaves this machine fails the test, as do script errors."""
-    contexts, foreign, wrong = [], [], []
-
-    def open_page(**settings):
-        usual = {"viewport": {"width": 1280, "height": 900}, "accept_downloads": True}
-        context = browser.new_context(**(usual | settings))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        local = (served[0], "data:", "blob:")
-        page.on("request", lambda r: foreign.append(r.url) if not r.url.startswith(local) else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(served[0])
-        page.wait_for_selector(".mc-drop:not([hidden])")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert foreign == [] and wrong == []
-
-
-@pytest.fixture
-def page(new_page):
-    return new_page()
-
-
-def upload(page, path):
-    page.set_input_files('[data-part="file"]', str(path))
-    page.wait_for_selector(".mc-drop", state="hidden")
-
-
-def status(page, text=""):
-    page.wait_for_function("text => document.querySelector('.mc-status').textContent.includes(text)", arg=text)
-    return page.inner_text(".mc-status")
-
-
-def where(page, x, y):
-    """Screen coordinates of a point of the photo."""
-    place = "([x, y]) => document.querySelector('.mc').parentElement.maskCanvas"
-    at = page.evaluate(place + ".view.toScreen(x, y)", [x, y])
-    box = page.locator(".mc-canvas").bounding_box()
-    return box["x"] + at[0], box["y"] + at[1]
-
-
-def drag(page, *points):
-    page.mouse.move(*where(page, *points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*where(page, *point), steps=6)
-    page.mouse.up()
-
-
-def tool(page, name):
-    page.click(f'[data-tool="{name}"]')
-
-
-def act(page, name):
-    page.click(f'[data-action="{name}"]')
-
-
-def fill(page, steps):
-    """Press Fill and wait until the history has so many steps."""
-    act(page, "fill")
-    page.wait_for_function(f"document.querySelectorAll('.mc-history .mc-item').length === {steps}")
-    page.wait_for_selector('[data-part="progress"]', state="hidden")
-
-
-def download(page, name="download"):
-    with page.expect_download() as waiting:
-        act(page, name)
-    return waiting.value
-
-
-def pixels(download):
-    with Image.open(download.path()) as file:
-        return np.array(file.convert("RGB"))
-
-
-def saved_png(pixels, path, **settings):
-    Image.fromarray(pixels).save(path, **settings)
-    return path
-
-
-def mask_on_canvas(page):
-    """Pixels that the canvas shows as marked."""
-    canvas = "document.querySelector('.mc').parentElement.maskCanvas"
-    return page.evaluate(f"{canvas}.raster.data.reduce((a, b) => a + b, 0)")
+pytest_plugins = ["tests.pages"]
 
 
 def test_paint_fill_and_download_change_only_the_painted_place(page, tmp_path):
@@ -374,55 +248,6 @@ def test_phone(new_page, tmp_path):
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["height"] >= 34
 
 
-def test_large_photo_is_filled_at_full_size(page, tmp_path):
-    photo = np.tile(scene(400, 600), (10, 10, 1))
-    upload(page, saved_png(photo, tmp_path / "large.png", compress_level=1))
-    assert "6000 x 4000" in status(page, "6000")
-    tool(page, "rectangle")
-    drag(page, (3000, 2000), (3300, 2200))
-    fill(page, 2)
-    changed = (pixels(download(page)) != photo).any(axis=2)
-    rows, columns = np.nonzero(changed)
-    assert changed.sum() > 20_000
-    assert rows.min() > 1900 and rows.max() < 2300 and columns.min() > 2900 and columns.max() < 3400
-
-
-def test_rotated_jpeg_comes_back_rotated(page, tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(scene(96, 128)).save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    upload(page, tmp_path / "turned.jpg")
-    assert "96 x 128" in status(page, "pixels")  # upright: higher than wide
-    drag(page, (30, 90), (40, 100))
-    fill(page, 2)
-    file = download(page)
-    assert file.suggested_filename == "turned_filled.jpg"
-    after, before = (ImageOps.exif_transpose(Image.open(f)) for f in (file.path(), tmp_path / "turned.jpg"))
-    assert after.size == before.size == (96, 128)
-    far = np.abs(np.array(after, int)[:48] - np.array(before, int)[:48])  # 16 px and more from the hole
-    assert far.mean() < 1
-
-
-def test_transparency_is_kept(page, tmp_path):
-    alpha = np.full((80, 80), 255, np.uint8)
-    alpha[:20] = 0
-    rgba = np.dstack([scene(80, 80), alpha])
-    upload(page, saved_png(rgba, tmp_path / "a.png"))
-    drag(page, (40, 50), (46, 56))
-    fill(page, 2)
-    after = np.array(Image.open(download(page).path()))
-    assert after.shape == (80, 80, 4) and np.array_equal(after[..., 3], alpha)
-
-
-def test_a_broken_file_is_refused_in_words(page, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photo")
-    page.set_input_files('[data-part="file"]', str(tmp_path / "broken.jpg"))
-    said = status(page, "broken.jpg")
-    assert "/" not in said and "Traceback" not in said
-    assert page.locator(".mc-drop").is_visible()
-    upload(page, saved_png(scene(40, 40), tmp_path / "good.png"))
-
-
 def test_every_control_has_a_name(page, tmp_path):
     upload(page, saved_png(scene(40, 40), tmp_path / "a.png"))
     nameless = page.evaluate("""() => Array.from(document
@@ -437,3 +262,53 @@ def test_dark_mode_has_readable_text(new_page):
     page.wait_for_function("document.body.classList.contains('dark')")
     shades = "getComputedStyle(document.querySelector('.mc-size')).color.match(/[0-9]+/g).map(Number)"
     assert min(page.evaluate(shades)) > 150
+
+
+def test_real_text_is_found_and_removed(page, tmp_path):
+    pytest.importorskip("rapidocr", reason="rapidocr is not installed")
+    picture = Image.new("RGB", (420, 160), (225, 225, 215))
+    ImageDraw.Draw(picture).text((60, 60), "SUMMER 2026", fill=(20, 20, 40), font_size=40)
+    picture.save(tmp_path / "a.png")
+    upload(page, tmp_path / "a.png")
+    page.click("#find-text")
+    status(page, "Text found")
+    letters = np.array(picture).mean(axis=2) < 120
+    assert mask_on_canvas(page) >= letters.sum()
+    fill(page, 2)
+    after = pixels(download(page)).mean(axis=2)
+    assert (after[letters] > 180).mean() > 0.95
+
+
+def test_work_that_waits_for_its_turn_can_be_cancelled(new_page, served, tmp_path, monkeypatch):
+    first, second = new_page(), new_page()
+    for page in (first, second):
+        upload(page, saved_png(scene(64, 64), tmp_path / "a.png"))
+        drag(page, (30, 30), (36, 36))
+    going_on = threading.Event()
+    fills, real = served[1].networks.get(), served[1].networks.get().fill
+
+    def slow(*given):
+        assert going_on.wait(60)
+        return real(*given)
+
+    monkeypatch.setattr(fills, "fill", slow)
+    act(first, "fill")
+    first.wait_for_selector('[data-part="progress"]:not([hidden])')
+    act(second, "fill")
+    assert "Waiting" in second.inner_text('[data-part="stage-name"]')
+    act(second, "cancel")
+    assert status(second, "Cancelled") == "Cancelled; nothing was changed."
+    assert second.locator('[data-part="progress"]').is_hidden()
+    going_on.set()
+    first.wait_for_function("document.querySelectorAll('.mc-history .mc-item').length === 2")
+    fill(second, 2)  # its own, not the cancelled one
+    assert second.locator(".mc-history .mc-item").count() == 2
+
+
+def test_models_show_their_card_and_where_they_look(page):
+    page.get_by_role("tab", name="Models").click()
+    page.wait_for_selector("svg[role=img] rect >> nth=3")
+    page.wait_for_selector("#looks img")
+    assert page.get_attribute("#looks img", "src").endswith(".png")
+    page.wait_for_selector("text=Measured with the weights in use")
+    page.wait_for_selector("text=Model card")

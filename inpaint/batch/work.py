@@ -26,6 +26,7 @@ from inpaint.masking.rules import MaskRule
 from inpaint.photo.staging import Staging
 
 Ask = Callable[[str], bool]  # the hash of what is about to appear -> whether it may
+TURN = threading.Lock()  # held by whoever fills in this process
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,9 @@ class Settings:
 class TurnTaking(Inpainter):
     """An inpainter that several threads share: one fills while the others read and write."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._turn = threading.Lock()
-
     def fill(self, *args: Any, **kwargs: Any) -> FillResult:
         """As `Inpainter.fill`, one call at a time."""
-        with self._turn:
+        with TURN:
             return super().fill(*args, **kwargs)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from inpaint.photo.formats import BY_NAME
 from inpaint.photo.masks import load_mask
 from inpaint.photo.picture import Photo
 from inpaint.web.finding import find_object, find_scratches, find_text
+from inpaint.web.folder import PhotoFolder
 from inpaint.web.networks import Networks
 from inpaint.web.pictures import Mask
 from inpaint.web.session import Session, SessionGone, SessionStore
+from inpaint.web.thumbnails import Thumbnails
 from inpaint.web.trust import depth_doubt, disagreement, paint_doubt, summary
 from inpaint.web.turns import Turns
 from inpaint.web.work import (
     Busy,
     FillRequest,
+    cancel,
     check_cancelled,
     fill_again,
     fill_current,
@@ -43,11 +47,15 @@ class Actions:
     Args:
         store: the sessions.
         networks: what fills.
-        uploads: the folder into which the web server puts uploaded files; nothing else is opened.
+        uploads: the folder into which the web server puts uploaded files.
+        photos: a folder of the server that may be browsed; nothing beside it and the uploads is opened.
     """
 
-    def __init__(self, store: SessionStore, networks: Networks, uploads: Callable[[], str]) -> None:
-        self.store, self.networks, self.uploads = store, networks, uploads
+    def __init__(
+        self, store: SessionStore, networks: Networks, uploads: Callable[[], str], photos: PhotoFolder | None = None
+    ) -> None:  # fmt: skip
+        self.store, self.networks, self.uploads, self.photos = store, networks, uploads, photos
+        self.thumbnails = Thumbnails(store.root / "thumbnails", store.limits)
         self.turns = Turns()  # of all who compute here; the HTTP API brings its own, for both
 
     def ask(self, request: Message) -> Message:
@@ -64,6 +72,9 @@ class Actions:
         try:
             if action == "open":
                 session = self.store.open(self.uploaded(request.get("path")), str(request.get("name", "photo")))
+                return {"state": session.describe()}
+            if action == "open_listed":
+                session = self._open_listed(str(request.get("path")))
                 return {"state": session.describe()}
             session = self.store.get(request.get("token"))
             return getattr(self, f"_{action}", self._unknown)(session, request)
@@ -84,6 +95,7 @@ class Actions:
             progress, and at last a message of kind `done` or `error`.
         """
         session: Session | None = None
+        job = str(request.get("job", ""))
         try:
             session = self.store.get(request.get("token"))
             held, work = session, str(request.get("work"))
@@ -101,10 +113,22 @@ class Actions:
                     check_cancelled(held)
                     return {"kind": "done", "work": work, "mask": self._kept(held, mask)}
 
-            for message in with_progress(session, do, self.turns):
-                yield message if message["kind"] == "progress" else message | {"state": session.describe()}
+            for message in with_progress(session, do, job, self.turns):
+                state = {} if message["kind"] == "progress" else {"state": session.describe()}
+                yield message | state | {"job": job}
         except InpaintError as error:
-            yield {"kind": "error"} | explain(error, session)
+            yield {"kind": "error", "job": job} | explain(error, session)
+
+    def _open_listed(self, name: str) -> Session:
+        """A photo of the folder that may be browsed; the file itself stays as it is."""
+        if self.photos is None:
+            raise OptionError("this server shows no folder of photos")
+        path = self.photos.path(name)
+        if FORMATS.get(path.suffix.lower()) is None or not path.is_file():
+            raise PhotoError(f"{path.name}: is no photo")
+        copy = self.store.scratch() / "photo"
+        shutil.copyfile(path, copy)
+        return self.store.open(copy, path.name)
 
     def _resume(self, session: Session, request: Message) -> Message:
         return {"state": session.describe()}
@@ -118,7 +142,7 @@ class Actions:
         return {"state": session.describe(), "made": made}
 
     def _cancel(self, session: Session, request: Message) -> Message:
-        session.cancelled.set()
+        cancel(session, str(request.get("job", "")))
         return {}
 
     def _edit(self, session: Session, request: Message) -> Message:

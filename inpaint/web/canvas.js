@@ -117,6 +117,7 @@ class MaskCanvas {
       if (event.key === "c" && this.holding) { this.holding = false; this.draw(); }
     });
     on(document, "inpaint-ask", (event) => this.find(event.detail)); // the buttons beside the canvas
+    on(document, "inpaint-open", (event) => this.openFrom(() => this.request("open_listed", { path: event.detail.listed })));
     on(document, "inpaint-failed", () => { if (this.busy) { this.setBusy(false); this.say(this.text("failed"), true); } });
     new ResizeObserver(() => this.resize()).observe(stage);
   }
@@ -141,14 +142,26 @@ class MaskCanvas {
 
   startWork(work, values = {}) {
     if (!this.state || this.busy) return;
+    this.job = Math.random().toString(36).slice(2);
     this.setBusy(true);
-    this.work({ work, token: this.state.token, ...values });
+    this.work({ work, token: this.state.token, job: this.job, ...values });
+  }
+
+  // What waits for its turn is given up at once; what has begun stops at its next step and then says so.
+  cancel() {
+    if (!this.busy || !this.job) return;
+    this.request("cancel", { job: this.job });
+    if (this.begun) return this.say(this.text("cancelling"));
+    this.job = null;
+    this.setBusy(false);
+    this.say(this.text("error_cancelled"), true);
   }
 
   // A message that the queue sent: progress, or the end of some work.
   async receive(message) {
-    if (!message || !message.kind) return;
+    if (!message || !message.kind || message.job !== this.job) return; // or it was cancelled while it waited
     if (message.kind === "progress") {
+      this.begun = true;
       if (this.busy) this.showProgress(message.stage, message.done);
       return;
     }
@@ -179,6 +192,7 @@ class MaskCanvas {
 
   setBusy(busy) {
     this.busy = busy;
+    this.begun = false;
     this.part("progress").hidden = !busy;
     if (busy) { this.say(""); this.showProgress("waiting", null); }
     this.refresh();
@@ -193,13 +207,21 @@ class MaskCanvas {
 
   // ---- photo and steps ---------------------------------------------------------------------------------------------
 
-  async open(file) {
-    if (!file || this.busy) return;
+  open(file) {
+    if (!file) return;
+    this.openFrom(async () => {
+      const sent = await this.upload(file);
+      return this.request("open", { path: sent.path, name: file.name || "photo.png" });
+    });
+  }
+
+  async openFrom(ask) {
+    if (this.busy) return;
+    this.job = null; // an upload cannot be cancelled
     this.setBusy(true);
     this.showProgress("upload", null);
     try {
-      const sent = await this.upload(file);
-      const reply = await this.request("open", { path: sent.path, name: file.name || "photo.png" });
+      const reply = await ask();
       if (reply) {
         this.strokes.reset();
         this.masks = {};
@@ -684,7 +706,7 @@ class MaskCanvas {
     const acts = {
       "open": () => this.part("file").click(),
       "fill": () => this.fill(),
-      "cancel": () => { this.say(this.text("cancelling")); this.request("cancel"); },
+      "cancel": () => this.cancel(),
       "undo": () => this.undo(), "redo": () => this.redo(),
       "clear": () => { if (this.strokes.items.length) this.commit({ tool: "clear" }); },
       "upload-mask": () => this.part("mask-file").click(),

@@ -1,5 +1,7 @@
 """Every sentence of the page, in English and Simplified Chinese."""
 
+import re
+
 import gradio as gr
 
 Texts = dict[str, str]
@@ -171,6 +173,84 @@ _PAGE: dict[str, tuple[str, str]] = {
     ),
     "tab_photo": ("Photo", "照片"),
     "tab_folder": ("Folder", "文件夹"),
+    "step_photos": ("### 1. Photos", "### 1. 照片"),
+    "from_upload": ("Upload", "上传"),
+    "from_server": ("On this server", "服务器上的文件夹"),
+    "photos": ("Photos", "照片"),
+    "folder": ("Folder", "文件夹"),
+    "deep": ("With its sub-folders", "包括子文件夹"),
+    "page": ("Page", "页"),
+    "browse": ("Click a photo to work on it alone", "点击一张照片可单独处理"),
+    "step_masks": ("### 2. Masks", "### 2. 遮罩"),
+    "mask_rule": ("By a rule", "按规则"),
+    "mask_one": ("One for all", "共用一个"),
+    "mask_names": ("By their names", "按文件名"),
+    "rule": ("Rule", "规则"),
+    "rule_info": (
+        "text, scratches, repeated (what all photos share, such as a watermark), alpha (their own transparency), region:...; joined by +",
+        "text 文字，scratches 划痕，repeated 所有照片共有之处（如水印），alpha 照片自身的透明部分，region:... 区域；可用 + 组合",
+    ),
+    "mask_file": ("Mask: white is filled", "遮罩：白色部分将被填充"),
+    "mask_files": ("Masks: white is filled", "遮罩：白色部分将被填充"),
+    "names_info": (
+        "`lake.jpg` takes `lake.png` or `lake_mask.png`. Without an upload here, masks named like `lake_mask.png` are looked for among the photos.",
+        "`lake.jpg` 对应 `lake.png` 或 `lake_mask.png`。如果不在此上传，则在照片中查找 `lake_mask.png` 这样命名的遮罩。",
+    ),
+    "step_how": ("### 3. How to fill", "### 3. 填充方式"),
+    "lossless": ("Write JPEG photos as PNG, so that no kept pixel moves", "将 JPEG 照片存为 PNG，保留的像素丝毫不变"),
+    "show_plan": ("Show the plan", "显示计划"),
+    "run_plan": ("Run the plan", "执行计划"),
+    "stop": ("Stop", "停止"),
+    "results": ("Results", "结果"),
+    "download_all": ("Download all (ZIP)", "全部下载（ZIP）"),
+    "plan_said": ("Photos to fill: {count}. Nothing has been done yet.", "将填充 {count} 张照片。尚未执行。"),
+    "plan_empty": ("No photo can be filled.", "没有可以填充的照片。"),
+    "plan_more": ("... and {count} more.", "……另有 {count} 张。"),
+    "plan_refused": ("Refused", "无法处理"),
+    "plan_unmasked": ("Photos without a mask", "没有遮罩的照片"),
+    "plan_unused": ("Masks without a photo", "没有对应照片的遮罩"),
+    "plan_left_out": ("Left out", "已忽略"),
+    "col_photo": ("Photo", "照片"),
+    "col_size": ("Size", "尺寸"),
+    "col_mask": ("Mask", "遮罩"),
+    "col_output": ("Result", "结果"),
+    "cannot_be_read": ("cannot be read", "无法读取"),
+    "why_one": ("one for all", "共用"),
+    "why_path": ("same name", "同名"),
+    "why_stem": ("same name", "同名"),
+    "why_suffix": ("its name says so", "按名称后缀"),
+    "why_folder": ("folder named like the photo", "与照片同名的文件夹"),
+    "why_elsewhere": ("same name in another folder", "其他文件夹中同名"),
+    "why_alpha": ("its own transparency", "自身透明部分"),
+    "why_rule": ("rule {rule}", "规则 {rule}"),
+    "united": ("united", "合并"),
+    "run_said": ("{finished} of {total} photos, {failed} failed.", "已完成 {finished} / {total} 张，失败 {failed} 张。"),
+    "run_left": ("About {left} left.", "约剩 {left}。"),
+    "run_stopping": ("Stopping after the photos in hand...", "完成手头的照片后停止……"),
+    "result_said": ("{done} of {total} photos filled in {seconds}.", "{total} 张照片中已填充 {done} 张，用时 {seconds}。"),
+    "result_left": ("Stopped: {left} were not begun.", "已停止：{left} 张未开始。"),
+    "result_exact": (
+        "Written without loss and read again: {files}. Kept pixels that changed: {changed}.",
+        "无损写入并重新读取核对：{files} 个文件。保留的像素中改变了 {changed} 个。",
+    ),
+    "result_lossy": (
+        "In the photo's own lossy format and read again: {files}. Coding moved kept pixels by {mean} of 255 levels on average, by {worst} at most.",
+        "按照片自身的有损格式写入并重新读取核对：{files} 个文件。编码使保留的像素平均变化 {mean} 级，最多 {worst} 级（共 255 级）。",
+    ),
+    "result_failed": ("Not filled", "未填充"),
+    "model_about": ("{paper}; {count} parameters.", "{paper}；{count} 个参数。"),
+    "field_said": (
+        "Receptive field, layer by layer: a pixel sees {field} x {field} pixels.",
+        "逐层感受野：一个像素能看到 {field} x {field} 像素。",
+    ),
+    "field_global": ("Parts of it that see everything: {count}.", "另有 {count} 个部分能看到全图。"),
+    "field_growth": ("Receptive field, layer by layer", "逐层感受野"),
+    "field_looks": ("Where it really looks", "实际关注之处"),
+    "field_looks_said": (
+        "Measured with the weights in use: how much each pixel of a {size} x {size} photo moves the middle of a {hole} px hole (logarithmic). 95 % of it lies within {field} px.",
+        "按所用权重测得：{size} x {size} 照片中每个像素对 {hole} 像素空洞中心的影响（对数）。其中 95% 在 {field} 像素以内。",
+    ),
+    "no_card": ("Weights: `{name}`; there is no card beside them.", "权重：`{name}`；旁边没有说明文件。"),
     "tab_models": ("Models", "模型"),
     "find": ("Find it for me", "自动查找"),
     "find_text": ("Find text", "查找文字"),
@@ -208,6 +288,17 @@ def _one(table: dict[str, tuple[str, str]], which: int) -> Texts:
 
 CANVAS_TEXTS: dict[str, Texts] = {"en": _one(_CANVAS, 0), "zh-CN": _one(_CANVAS, 1)}
 PAGE_TEXTS: dict[str, Texts] = {"en": _one(_PAGE, 0), "zh-CN": _one(_PAGE, 1)}
+
+
+def language_of(header: str) -> str:
+    """The language of a browser by its `Accept-Language`, as `chooseTexts` in canvas.js: its first that we have."""
+    for part in header.split(","):
+        name = part.split(";")[0].strip().lower()
+        if re.match(r"zh\b(?!-(tw|hk|mo|hant))", name):
+            return "zh-CN"
+        if re.match(r"en\b", name):
+            return "en"
+    return "en"
 
 
 def page_texts() -> gr.I18n:

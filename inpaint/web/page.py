@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
@@ -10,25 +11,21 @@ from inpaint.options import ENGINES
 from inpaint.web.actions import Actions
 from inpaint.web.canvas import mask_canvas
 from inpaint.web.endpoints import add_endpoints
+from inpaint.web.folder_tab import add_folder_tab
 from inpaint.web.i18n import page_texts
 from inpaint.web.models_tab import add_models_tab
 
 INFERENCE: dict[str, Any] = {"concurrency_id": "inference", "concurrency_limit": 16}  # Actions.turns orders them
-TRIM = """
-.gradio-container { max-width: 1500px !important; }
-#find-text, #find-scratches { min-width: 0; flex: 1; }
-footer { display: none !important; }
-.prose td:first-child, .prose th { white-space: nowrap; }
-@media (max-width: 700px) {
-  .gradio-container { padding: 4px !important; }
-  #title h1 { font-size: 20px; margin: 4px 0 0; }
-}
-"""
 REGIONS = (
     "bottom-right 18%x6%", "bottom-left 18%x6%", "top-right 18%x6%", "top-left 18%x6%", "bottom 100%x8%", "top 100%x8%",
     "bottom-right 30%x10% colour #ff8c28~70",
 )  # fmt: skip
 FAILED = "() => document.dispatchEvent(new Event('inpaint-failed'))"
+
+
+def page_style() -> str:
+    """CSS of the page outside the canvas."""
+    return files("inpaint.web").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def ask_canvas(work: str, *names: str) -> str:
@@ -58,8 +55,8 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
 
     with gr.Blocks(title="Inpaint", analytics_enabled=False, delete_cache=(3600, 6 * 3600)) as page:
         gr.Markdown("# Inpaint", elem_id="title")
-        with gr.Tabs():
-            with gr.Tab(words("tab_photo")), gr.Row():
+        with gr.Tabs() as tabs:
+            with gr.Tab(words("tab_photo"), id="photo"), gr.Row():
                 with gr.Column(scale=4, min_width=320):
                     canvas = mask_canvas(actions.ask, elem_id="canvas")
                 with gr.Column(scale=1, min_width=260):
@@ -67,8 +64,10 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
                     _find_panel(words)
                     with gr.Accordion(words("keys"), open=False):
                         gr.Markdown(words("keys_text"))
-            with gr.Tab(words("tab_models")):
-                add_models_tab(actions.networks)
+            with gr.Tab(words("tab_folder"), id="folder"):
+                add_folder_tab(actions, words, REGIONS, tabs)
+            with gr.Tab(words("tab_models"), id="models") as models:
+                add_models_tab(actions.networks, actions.store.root, words, models)
         done = canvas.work(
             work, settings, canvas, show_progress="hidden", api_visibility="private", trigger_mode="multiple",
             **INFERENCE,

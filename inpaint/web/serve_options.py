@@ -29,6 +29,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
     add("--max-pixels", type=int, default=178_956_970, metavar="N", help="refuse larger photos")
     add("--queue", type=int, default=32, metavar="N", help="page fills and requests that may wait (default: 32)")
     page = options.add_argument_group("page")
+    page.add_argument("--photos", type=Path, metavar="DIR", help="a folder of photos that the page may show")
     page.add_argument("--auth-file", type=Path, metavar="FILE", help="let only the people in this file in")
     page.add_argument("--add-user", metavar="NAME", help="ask for a password, add it to --auth-file, and end")
     page.add_argument("--max-megabytes", type=int, default=256, metavar="N", help="refuse larger files")

@@ -33,6 +33,7 @@ def make_actions(args: argparse.Namespace) -> "Actions":
 
     from inpaint.photo.limits import Limits
     from inpaint.web.actions import Actions
+    from inpaint.web.folder import PhotoFolder
     from inpaint.web.networks import Networks
     from inpaint.web.session import SessionStore
 
@@ -41,7 +42,8 @@ def make_actions(args: argparse.Namespace) -> "Actions":
     limits = Limits(args.max_pixels, args.max_megabytes << 20)
     networks = Networks(model_choices(args.model, args.weights), args.device)
     networks.get()
-    return Actions(SessionStore(limits, max_age=args.keep_hours * 3600), networks, get_upload_folder)
+    photos = PhotoFolder(args.photos) if args.photos else None
+    return Actions(SessionStore(limits, max_age=args.keep_hours * 3600), networks, get_upload_folder, photos)
 
 
 def make_service(args: argparse.Namespace, lazy: bool) -> "Service":
@@ -93,7 +95,7 @@ def build_app(
 
     from inpaint.web.api import api_app
     from inpaint.web.i18n import page_texts
-    from inpaint.web.page import TRIM, build_page
+    from inpaint.web.page import build_page, page_style
 
     if service is not None:
         app = api_app(service)
@@ -108,7 +110,7 @@ def build_app(
     return gr.mount_gradio_app(
         app, build_page(actions, queue_size), path="/", auth=auth, root_path=root_path, i18n=page_texts(),
         allowed_paths=[str(actions.store.root)], max_file_size=actions.store.limits.file_bytes, run_history=False,
-        footer_links=[], enable_monitoring=False, mcp_server=mcp, css=TRIM, ssr_mode=False, pwa=False,
+        footer_links=[], enable_monitoring=False, mcp_server=mcp, css=page_style(), ssr_mode=False, pwa=False,
         theme=gr.themes.Default(
             primary_hue="blue", neutral_hue="slate", font=("ui-sans-serif", "system-ui", "sans-serif"),
             font_mono=("ui-monospace", "Consolas", "monospace"),

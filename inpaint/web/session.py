@@ -62,6 +62,8 @@ class Session:
         self.token, self.folder, self.path, self.limits = folder.name, folder, path, limits
         self.lock = threading.RLock()
         self.cancelled = threading.Event()
+        self.job = ""  # what the page calls the work in hand
+        self.unwanted: set[str] = set()  # work that was cancelled before its turn
         self.busy = False
         self.seen = time.monotonic()
         self.steps: list[Step] = []
@@ -246,7 +248,7 @@ class SessionStore:
         self.root = Path(tempfile.mkdtemp(prefix="inpaint-page-")).resolve()
         self.limits, self.max_age, self.most, self.loaded = limits, max_age, most, loaded
         self._sessions: dict[str, Session] = {}
-        self._scratch: list[tuple[float, Path]] = []
+        self._scratch: dict[Path, float] = {}
         self._lock = threading.Lock()
 
     def open(self, upload: Path, name: str) -> Session:
@@ -291,9 +293,13 @@ class SessionStore:
         """A new folder for one result, removed when it is too old."""
         folder = self.root / secrets.token_urlsafe(24)
         folder.mkdir()
-        with self._lock:
-            self._scratch.append((time.monotonic(), folder))
+        self.still_used(folder)
         return folder
+
+    def still_used(self, folder: Path) -> None:
+        """Count the age of a folder from `scratch` from now on."""
+        with self._lock:
+            self._scratch[folder] = time.monotonic()
 
     def sweep(self) -> None:
         """Remove sessions that are too old or too many, and free the pixels of all but the latest."""
@@ -303,8 +309,9 @@ class SessionStore:
             gone = [s for i, s in enumerate(latest) if (i >= self.most or s.seen < old) and not s.busy]
             for session in gone:
                 del self._sessions[session.token]
-            scratch = [folder for made, folder in self._scratch if made < old]
-            self._scratch = [(made, folder) for made, folder in self._scratch if made >= old]
+            scratch = [folder for folder, used in self._scratch.items() if used < old]
+            for folder in scratch:
+                del self._scratch[folder]
         for folder in [session.folder for session in gone] + scratch:
             shutil.rmtree(folder, ignore_errors=True)
         for session in latest[self.loaded :]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from inpaint.batch.work import TURN
 from inpaint.errors import Cancelled, InpaintError, MaskError
 from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
@@ -22,6 +23,7 @@ from inpaint.web.strokes import Operation, rasterise
 from inpaint.web.turns import Turns
 
 PAUSE = 0.15  # seconds between two messages about progress
+MOST_UNWANTED = 1000
 
 
 class Busy(InpaintError):
@@ -82,7 +84,12 @@ def _fill(
     inpainter = networks.get(request.model)
     before = session.pixels(parent)
     source = session.photo.with_pixels(before)
-    result = inpainter.fill(source.visible_pixels(), mask, request.options, list(session.photo.notes), tell)
+    while not TURN.acquire(timeout=PAUSE):  # a photo of a folder is being filled
+        check_cancelled(session)
+    try:
+        result = inpainter.fill(source.visible_pixels(), mask, request.options, list(session.photo.notes), tell)
+    finally:
+        TURN.release()
     hole = dilate_mask(mask, request.options.dilate)
     name, group = session.add_mask(mask), len(session.steps)
     numbers = []
@@ -125,26 +132,39 @@ def restore(session: Session, operations: list[Operation]) -> int:
     return number
 
 
+def cancel(session: Session, job: str) -> None:
+    """Stop some work, or keep it from beginning when its turn comes."""
+    with session.lock:
+        if session.busy and session.job == job:
+            session.cancelled.set()
+        elif len(session.unwanted) < MOST_UNWANTED:
+            session.unwanted.add(job)
+
+
 def with_progress(
-    session: Session, do: Callable[[Listener], dict[str, Any]], turns: Turns | None = None
-) -> Iterator[dict[str, Any]]:
+    session: Session, do: Callable[[Listener], dict[str, Any]], job: str = "", turns: Turns | None = None
+) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Run something slow in a thread of its own and tell how far it is.
 
     Args:
         session: marked as busy meanwhile; its `cancelled` event stops the work.
         do: the work; returns the last message.
+        job: what the page calls it, for `cancel`.
         turns: the queue that it waits in; None: one of its own.
 
     Yields:
         `{"kind": "progress", "stage": ..., "done": ...}` now and then, at last what `do` returned.
 
     Raises:
-        InpaintError: what `do` raised, or Busy.
+        InpaintError: what `do` raised, Busy, or Cancelled where it was cancelled before its turn.
     """
     with session.lock:
+        if job in session.unwanted:
+            session.unwanted.remove(job)
+            raise Cancelled("the work was cancelled")
         if session.busy:
             raise Busy("this photo is being worked on, wait or cancel first")
-        session.busy = True
+        session.busy, session.job = True, job
         session.cancelled.clear()
     news: queue.Queue[tuple[str, Any]] = queue.Queue()
 

@@ -1,0 +1,203 @@
+"""Many photos on the page, without a browser: what may be read, what is planned, what comes out."""
+
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint.batch.plan import Request, make_plan
+from inpaint.batch.session import Means, run_batch
+from inpaint.errors import InpaintError, MaskError, OptionError, PhotoError
+from inpaint.fill_file import FillJob
+from inpaint.options import FillOptions
+from inpaint.photo.limits import Limits
+from inpaint.web.actions import Actions
+from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder
+from inpaint.web.folder_view import plan_html, progress_html, result_html
+from inpaint.web.i18n import PAGE_TEXTS, language_of
+from inpaint.web.networks import Networks
+from inpaint.web.session import SessionStore
+from inpaint.web.thumbnails import Thumbnails
+from tests.conftest import scene
+
+TELEA = FillOptions(engine="telea")
+
+
+@pytest.fixture
+def store():
+    store = SessionStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "root"
+    (root / "trip").mkdir(parents=True)
+    (root / ".secret").mkdir()
+    for seed, name in enumerate(("lake.png", "trip/hill.png", "trip/dune.png", ".secret/no.png")):
+        Image.fromarray(scene(60, 80, seed)).save(root / name)
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:40, 30:50] = 255
+    Image.fromarray(mask).save(root / "lake_mask.png")
+    Image.fromarray(mask).save(tmp_path / "outside.png")
+    return PhotoFolder(root)
+
+
+@pytest.fixture
+def job(store, inpainter, folder):
+    return lambda **wanted: FolderJob(
+        replace(FolderRequest(folder="", options=TELEA), **wanted), store, Networks.of(inpainter), folder
+    )
+
+
+def test_a_folder_shows_only_what_lies_in_it(folder, tmp_path):
+    assert folder.folders() == ["", "trip"]
+    assert folder.photos("", True) == ["lake.png", "lake_mask.png", "trip/dune.png", "trip/hill.png"]
+    assert folder.photos("trip", False) == ["trip/dune.png", "trip/hill.png"]
+    (folder.root / "link.png").symlink_to(tmp_path / "outside.png")
+    for name in (
+        "..",
+        "../outside.png",
+        "/etc",
+        str(tmp_path / "outside.png"),
+        ".secret/no.png",
+        "none.png",
+        "link.png",
+    ):
+        with pytest.raises(OptionError, match="is not in the folder of photos"):
+            folder.path(name)
+    with pytest.raises(OptionError, match="is not a folder"):
+        PhotoFolder(tmp_path / "outside.png")
+
+
+def test_a_listed_photo_opens_as_a_copy(store, inpainter, folder, tmp_path):
+    actions = Actions(store, Networks.of(inpainter), lambda: str(tmp_path), folder)
+    before = (folder.root / "trip/hill.png").read_bytes()
+    state = actions.ask({"action": "open_listed", "path": "trip/hill.png"})["state"]
+    assert (state["name"], state["width"], state["height"]) == ("hill.png", 80, 60)
+    assert (folder.root / "trip/hill.png").read_bytes() == before
+    for path in ("../outside.png", "trip", None):
+        assert "error" in actions.ask({"action": "open_listed", "path": path})
+    closed = Actions(store, Networks.of(inpainter), lambda: str(tmp_path))
+    assert "shows no folder" in closed.ask({"action": "open_listed", "path": "lake.png"})["error"]["text"]
+
+
+def test_the_results_are_those_of_the_batch_command(job, folder, tmp_path):
+    made = job(masks="names")
+    assert [task["photo"] for task in made.describe()["tasks"]] == ["lake.png"]
+    assert made.describe()["photos_without_mask"] == ["trip/dune.png", "trip/hill.png"]
+    assert not made.output.exists()  # a plan does nothing
+    list(made.run())
+    request = Request((str(folder.root),), str(folder.root), str(tmp_path / "by-batch"))
+    template = FillJob(tmp_path, tmp_path, tmp_path, TELEA)
+    plan = make_plan(request)
+    run_batch(plan, request, template, Means(0), tmp_path / "journal", False, lambda _: None, lambda: False)
+    assert (made.output / "lake.png").read_bytes() == (tmp_path / "by-batch/lake.png").read_bytes()
+    with pytest.raises(OptionError, match="carried out already"):
+        next(made.run())
+
+
+def test_one_mask_for_all_and_the_zip_file(job, folder, tmp_path):
+    made = job(folder="trip", masks="one", mask_files=[str(tmp_path / "outside.png")])
+    assert "outside.png (one for all)" in plan_html(made, "en") and "共用" in plan_html(made, "zh-CN")
+    counts = list(made.run())[-1]
+    assert (len(counts.done), counts.total) == (2, 2)
+    with zipfile.ZipFile(made.pack(1.0)) as packed:
+        assert packed.namelist() == ["dune.png", "hill.png", "report.html"]
+        assert packed.read("hill.png") == (made.output / "hill.png").read_bytes()
+        report = packed.read("report.html").decode()
+    assert "hill.png" in report and str(made.folder) not in report
+    assert "Kept pixels that changed: 0." in result_html(made, 1.0, "en")
+    assert (folder.root / "trip/hill.png").exists()
+
+
+def test_a_broken_photo_is_listed_and_the_rest_is_filled(job, folder):
+    (folder.root / "trip/bad.jpg").write_bytes(b"no photo")
+    made = job(rule="region:bottom-right 30%x20%", folder="trip")
+    assert "cannot be read" in plan_html(made, "en")
+    list(made.run())
+    (failed,) = made.failures()
+    assert failed[0] == "bad.jpg" and str(made.folder) not in failed[1] and str(folder.root) not in failed[1]
+    assert len(made.outputs()) == 2 and "bad.jpg" in result_html(made, 1.0, "en")
+
+
+def test_uploads_lie_side_by_side_under_their_names(job, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    files = [tmp_path / "a" / "one.png", tmp_path / "b" / "two.png"]
+    for seed, file in enumerate(files):
+        Image.fromarray(scene(40, 50, seed)).save(file)
+    made = job(folder=None, uploads=[str(f) for f in files], rule="region:top-left 30%x30%")
+    assert [task["output"] for task in made.describe()["tasks"]] == ["one.png", "two.png"]
+    (tmp_path / "b" / "one.png").write_bytes(files[0].read_bytes())
+    with pytest.raises(PhotoError, match=r"one\.png: was uploaded twice"):
+        job(folder=None, uploads=[str(files[0]), str(tmp_path / "b" / "one.png")])
+    with pytest.raises(PhotoError, match="upload at least one photo"):
+        job(folder=None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "text"),
+    [
+        ({"rule": "/etc"}, OptionError, "is no mask rule"),
+        ({"rule": "object:scribble=/etc/passwd"}, OptionError, "cannot name a file"),
+        ({"rule": "text + object:scribble=x.png"}, OptionError, "cannot name a file"),
+        ({"rule": "region:nowhere"}, InpaintError, "nowhere"),
+        ({"masks": "one"}, MaskError, "exactly one mask"),
+        ({"masks": "magic"}, OptionError, "masks must be one of"),
+        ({"folder": "../"}, OptionError, "is not in the folder"),
+        ({"model": "none"}, OptionError, "model must be one of"),
+    ],
+)
+def test_wrong_wishes_are_refused_in_words(job, wanted, error, text):
+    with pytest.raises(error, match=text):
+        made = job(**wanted)
+        list(made.run())
+        raise error("; ".join(reason for _, reason in made.failures()))  # a region is looked at photo by photo
+
+
+def test_stop_leaves_the_rest(job, folder):
+    for seed in range(6):
+        Image.fromarray(scene(60, 80, seed)).save(folder.root / "trip" / f"more{seed}.png")
+    made = job(folder="trip", rule="region:top-left 30%x30%")
+    made.stop()
+    counts = list(made.run())[-1]
+    assert counts.stopped and counts.finished < counts.total == 8
+    assert f"{counts.total - counts.finished} were not begun" in result_html(made, 1.0, "en")
+    assert "Stopping" in progress_html(counts, 1.0, True, "en")
+
+
+def test_files_in_use_are_kept(store):
+    folder = store.scratch()
+    store.max_age = -1.0
+    store.still_used(folder)
+    assert folder.exists()
+    store.sweep()
+    assert not folder.exists()
+
+
+def test_thumbnails(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene(300, 400)).save(tmp_path / "turned.jpg", exif=exif)
+    deep = (np.arange(200 * 100 * 3, dtype=np.uint32) % 65536).astype(np.uint16).reshape(200, 100, 3)
+    Image.fromarray(deep[..., 0]).save(tmp_path / "deep.png")
+    (tmp_path / "bad.png").write_bytes(b"no")
+    small = Thumbnails(tmp_path / "small", Limits(pixels=400 * 300))
+    turned, sixteen, bad, none = small.of([tmp_path / n for n in ("turned.jpg", "deep.png", "bad.png", "none")], 80)
+    assert Image.open(turned).size == (60, 80) and Image.open(turned).format == "PNG"
+    assert Image.open(sixteen).size == (40, 80) and bad is None and none is None
+    again = small.of([tmp_path / "turned.jpg"], 80)
+    assert again == [turned]
+    Image.fromarray(scene(300, 401)).save(tmp_path / "large.png")
+    assert small.of([tmp_path / "large.png"], 80) == [None]
+
+
+def test_language_of_a_browser():
+    assert language_of("zh-CN,zh;q=0.9,en;q=0.8") == "zh-CN"
+    assert language_of("zh-TW,en;q=0.5") == language_of("fr, en-GB") == language_of("") == "en"
+    assert language_of("fr,zh-Hans-SG;q=0.4") == "zh-CN"
+    assert set(PAGE_TEXTS) == {"en", "zh-CN"}
