@@ -22,6 +22,7 @@ COLOURS = (
     (255, 255, 255), (255, 255, 255), (0, 0, 0), (255, 230, 40), (255, 140, 30), (230, 30, 30), (30, 60, 220),
     (40, 200, 70),
 )  # fmt: skip
+PICTOGRAMS = "♞♛♜♟☂☎⚓✈♥♠♣★☁☗✿☘⚑⚡"  # filled ones of DejaVu Sans
 READABLE = 60  # least mean distance in RGB between a letter and what is behind it
 
 
@@ -251,3 +252,31 @@ def logo(rng: np.random.Generator, shape: tuple[int, int], fonts: list[Path]) ->
     top, left = rng.integers(4, height - side - 4), rng.integers(4, width - side - 4)
     cover[top : top + side, left : left + side] = small
     return cover
+
+
+def pictogram_cutout(rng: np.random.Generator, source: Photo, fonts: list[Path]) -> NDArray[np.uint8]:
+    """A close-up of another photo in the outline of a pictogram, RGBA: shapes that no method here was fitted on.
+
+    Args:
+        rng: source of randomness.
+        source: uint8 (H, W, 3).
+        fonts: font files, DejaVu Sans among them.
+
+    Raises:
+        FileNotFoundError: DejaVu Sans, which has the pictograms, is not among the fonts.
+    """
+    symbols = [f for f in fonts if f.name == "DejaVuSans.ttf"]
+    if not symbols:
+        raise FileNotFoundError("pictograms need DejaVuSans.ttf among the fonts")
+    side = min(source.shape[:2])
+    font = ImageFont.truetype(str(symbols[0]), side)
+    left, top, right, bottom = font.getbbox(text := PICTOGRAMS[rng.integers(len(PICTOGRAMS))])
+    layer = Image.new("L", (round(right - left), round(bottom - top)), 0)
+    ImageDraw.Draw(layer).text((-left, -top), text, 255, font)
+    layer = layer.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
+    layer.thumbnail((side, side), Image.Resampling.LANCZOS)
+    # Less than half of a photo enlarged, because things are of one or two materials and scenes of many.
+    close = side * 2 // 5
+    y, x = rng.integers(0, source.shape[0] - close + 1), rng.integers(0, source.shape[1] - close + 1)
+    material = cv2.resize(source[y : y + close, x : x + close], layer.size, interpolation=cv2.INTER_CUBIC)
+    return np.dstack([material, np.asarray(layer)])

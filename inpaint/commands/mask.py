@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.commands.shared import add_threads, set_threads
+from inpaint.options import MASK_IS
 
 if TYPE_CHECKING:
     from inpaint.masking.pixels import Mask
 
-ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".webp")  # what keeps a mask exact
-PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+EXACT = (".png", ".tif", ".tiff", ".bmp", ".webp")
+WHY = ", which keep a mask exact"
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,6 +46,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     for name in ("shrink", "grow", "smooth"):
         edit.add_argument(f"--{name}", type=float, default=0, metavar="PX")
     edit.add_argument("--fill-holes", action="store_true")
+    edit.add_argument(
+        "--mask-is", choices=MASK_IS, default="white",
+        help="what the hole is in the files (default: white, as the mask commands write them)",
+    )  # fmt: skip
+    edit.add_argument("--photo", type=Path, metavar="FILE", help="the photo that --preview shows the mask on")
     cut = _kind(kinds, "silhouettes", "object shapes cut from photos, for training (an .npz file)", run_silhouettes)
     cut.add_argument("--seed", type=int, default=0)
 
@@ -55,9 +61,10 @@ def _kind(kinds: Any, name: str, help_text: str, function: Callable[[argparse.Na
                       help="files, or folders of them")  # fmt: skip
     kind.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
                       help="a file; a folder where there are several photos")  # fmt: skip
-    kind.add_argument("--preview", type=Path, metavar="FILE", help="a picture of the mask on its photo; or a folder")
-    kind.add_argument("--dilate", type=float, default=0, metavar="PX", help="widen the mask by a margin")
-    kind.add_argument("--within", metavar="X,Y,W,H", help="only there, in pixels or per cent")
+    if name != "silhouettes":
+        kind.add_argument("--preview", type=Path, metavar="FILE", help="the mask shown on its photo; or a folder")
+        kind.add_argument("--dilate", type=float, default=0, metavar="PX", help="widen the mask by a margin")
+        kind.add_argument("--within", metavar="X,Y,W,H", help="only there, in pixels or per cent")
     kind.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     add_threads(kind)
     kind.set_defaults(run=function)
@@ -77,11 +84,12 @@ def _files(paths: list[Path]) -> list[Path]:
         PhotoError: a folder holds no picture.
     """
     from inpaint.errors import PhotoError
+    from inpaint.photo.formats import FORMATS
 
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in PHOTOS and not f.name.startswith("."))
+            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
             if not inside:
                 raise PhotoError(f"{path}: the folder holds no picture")
             files += inside
@@ -90,7 +98,9 @@ def _files(paths: list[Path]) -> list[Path]:
     return files
 
 
-def _outputs(files: list[Path], output: Path, overwrite: bool, endings: tuple[str, ...]) -> list[Path]:
+def _outputs(
+    files: list[Path], output: Path, overwrite: bool, endings: tuple[str, ...] = EXACT, why: str = WHY
+) -> list[Path]:
     """One output a file, refused before any work is done.
 
     Raises:
@@ -112,7 +122,7 @@ def _outputs(files: list[Path], output: Path, overwrite: bool, endings: tuple[st
             raise OutputError(f"{out}: {taken[out]} and {file} would both be written there")
         taken[out] = file
         if out.suffix.lower() not in endings:
-            raise OutputError(f"{out}: a mask must stay exact, end the name with one of {' '.join(endings)}")
+            raise OutputError(f"{out}: end the name with one of {' '.join(endings)}{why}")
         check_output(out, overwrite)
     return outputs
 
@@ -127,7 +137,7 @@ def _save_mask(mask: "Mask", path: Path, overwrite: bool) -> None:
 
 
 def _save_preview(pixels: Any, mask: "Mask", path: Path, overwrite: bool) -> None:
-    from inpaint.masking.overlay import overlay
+    from inpaint.masking.preview import overlay
     from inpaint.photo.files import Photo, save_photo
 
     save_photo(Photo(overlay(pixels, mask)), path, overwrite)
@@ -178,7 +188,7 @@ def run_repeated(args: argparse.Namespace) -> None:
     files = _files(args.photos)
     folder = args.output.is_dir() or not args.output.suffix
     if not folder:
-        _outputs(files[:1], args.output, args.overwrite, ENDINGS)
+        _outputs(files[:1], args.output, args.overwrite)
     failures: list[str] = []
     samples: dict[tuple[int, int], Any] = {}
 
@@ -229,20 +239,27 @@ def run_repeated(args: argparse.Namespace) -> None:
 
 def run_edit(args: argparse.Namespace) -> None:
     """Combine masks, then change the result."""
-    from inpaint.errors import EmptyMask, MaskError, PhotoError
+    from inpaint.errors import EmptyMask, MaskError, OptionError, PhotoError
     from inpaint.masking import edit
+    from inpaint.masking.preview import overlay
     from inpaint.masking.regions import box_mask, parse_box
     from inpaint.photo.decode import open_upright
+    from inpaint.photo.files import load_photo
+    from inpaint.photo.formats import FORMATS
     from inpaint.photo.masks import picture_to_mask
 
+    if (args.preview is None) != (args.photo is None):
+        raise OptionError("a preview of edited masks needs both --preview and --photo")
     files = _files(args.photos)
-    output = _outputs(files[:1], args.output, args.overwrite, ENDINGS)[0]
-    masks = []
+    output = _outputs(files[:1], args.output, args.overwrite)[0]
+    preview = _outputs(files[:1], args.preview, args.overwrite, tuple(FORMATS), "")[0] if args.preview else None
+    masks, notes = [], list[str]()
     for file in files:
         try:
-            masks.append(picture_to_mask(open_upright(file)[0]))
+            masks.append(picture_to_mask(open_upright(file)[0], args.mask_is, notes, str(file)))
         except PhotoError as error:
             raise MaskError(str(error)) from None
+    print(*notes, sep="\n", end="\n" if notes else "")
     mask = edit.combine(*masks, operation=args.combine)
     if args.invert:
         mask = edit.invert(mask)
@@ -254,7 +271,13 @@ def run_edit(args: argparse.Namespace) -> None:
         mask &= box_mask(parse_box(args.within, mask.shape), mask.shape)
     if not mask.any():
         raise EmptyMask(f"{output}: the mask is empty, it was not written")
+    shown = None
+    if preview is not None:
+        shown = load_photo(args.photo).pixels
+        overlay(shown, mask)  # refuses a photo of another size before anything is written
     _save_mask(mask, output, args.overwrite)
+    if preview is not None:
+        _save_preview(shown, mask, preview, args.overwrite)
     print(f"{output}: {mask.mean():.2%} of the photo")
 
 
@@ -294,11 +317,14 @@ def run_silhouettes(args: argparse.Namespace) -> None:
 def _each(args: argparse.Namespace, make: Callable[[Path], tuple[Any, "Mask"]]) -> None:
     """Make, write and show one mask a file; failures are listed and counted at the end."""
     from inpaint.errors import EmptyMask, InpaintError
+    from inpaint.photo.formats import FORMATS
 
     set_threads(args.threads)
     files = _files(args.photos)
-    outputs = _outputs(files, args.output, args.overwrite, ENDINGS)
-    previews = _outputs(files, args.preview, args.overwrite, PHOTOS) if args.preview else [None] * len(files)
+    outputs = _outputs(files, args.output, args.overwrite)
+    previews: list[Any] = [None] * len(files)
+    if args.preview:
+        previews = _outputs(files, args.preview, args.overwrite, tuple(FORMATS), "")
     failed, empty = [], 0
     for file, output, preview in zip(files, outputs, previews, strict=True):
         try:

@@ -20,7 +20,10 @@ from inpaint.masking.shadow import shadow_mask
 Box = tuple[int, int, int, int]
 Click = tuple[float, float, int]
 MARGIN = 0.4  # of a box's sides: the surroundings that are looked at
+GRABBED = 256  # pixels of the looked-at part's longer side when GrabCut draws the outline
+SURE, TRUST = 4.0, 0.8  # log odds that GrabCut may not overrule, and the weight of its answer beside the log odds
 REFINED = 512  # pixels of the looked-at part's longer side when the outline is drawn to the photo's edges
+SLACKS = (0.08, 0.35, 1.0)  # of a scribble's sides: boxes that are tried around it
 SIZES = (0.12, 0.25, 0.45, 0.8)  # of the photo's shorter side: boxes that are tried around a click
 
 
@@ -118,11 +121,8 @@ def _around(mask: Mask, slack: float, shape: tuple[int, int]) -> Box:
 
 def _embedded(photo: Photo, points: list[Click], box: Box | None, scribble: Mask | None) -> Mask:
     """`object_mask` without MobileSAM."""
-    shape = (photo.shape[0], photo.shape[1])
     if scribble is not None and box is None:
-        ys, xs = np.nonzero(scribble)
-        solid = scribble.sum() / (np.ptp(xs) + 1.0) / (np.ptp(ys) + 1.0)
-        box = _around(scribble, 0.08 if solid > 0.35 else 0.35, shape)  # painted over, or drawn through
+        return _from_scribble(photo, points, scribble)
     if box is None:
         return _from_clicks(photo, points)
     return segment_box(photo, box, points, scribble)[0]
@@ -152,8 +152,9 @@ def segment_box(photo: Photo, box: Box, points: list[Click], scribble: Mask | No
     logits = object_logits(small, small_box)
     logits = logits + _seeds(small, points, scribble, (left, top), scale, part)
     certainty = float(np.abs(np.tanh(logits[small_box] / 2)).mean())
+    allowed = inside if not points else np.ones_like(inside)
     found = np.zeros(shape, bool)
-    found[part] = _refined(crop, logits, inside if not points else np.ones_like(inside))
+    found[part] = _refined(crop, _grab_cut(crop, logits, allowed), allowed)
     return found, certainty
 
 
@@ -178,6 +179,30 @@ def _seeds(
         if seeds.any():
             added += np.float32(strength) * np.exp(-geodesic_distance(colours, seeds) / 18)
     return added
+
+
+def _grab_cut(crop: Photo, logits: Floats, allowed: Mask) -> Floats:
+    """The log odds after GrabCut (Rother 2004) has drawn the outline, starting from them; float32 (h, w).
+
+    Args:
+        crop: uint8 (H, W, 3) RGB, the looked-at part.
+        logits: float32, of any size.
+        allowed: bool (H, W), where the object may be.
+    """
+    scale = min(1.0, GRABBED / max(crop.shape[:2]))
+    size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
+    odds = np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    labels = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[odds > SURE], labels[odds < -SURE] = cv2.GC_FGD, cv2.GC_BGD
+    labels[cv2.resize(allowed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0] = cv2.GC_BGD
+    if min((labels % 2 == 1).sum(), (labels % 2 == 0).sum()) < 20:  # too few pixels for its colour models
+        return logits
+    small = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
+    cv2.setRNGSeed(1)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), labels, None, *models, 3, cv2.GC_INIT_WITH_MASK)
+    answer = cv2.GaussianBlur((labels % 2 == 1).astype(np.float32), (0, 0), 0.7)
+    return np.asarray(TRUST * np.log((answer + 0.02) / (1.02 - answer)) + (1 - TRUST) * odds, np.float32)
 
 
 def _refined(crop: Photo, logits: Floats, allowed: Mask) -> Mask:
@@ -222,6 +247,18 @@ def guided_filter(guide: Floats, values: Floats, radius: int, smoothness: float)
     offset = level - (slope * mean).sum(axis=2)
     slope = cv2.blur(slope.astype(np.float32), side)
     return np.asarray((slope * guide).sum(axis=2) + cv2.blur(offset.astype(np.float32), side), np.float32)
+
+
+def _from_scribble(photo: Photo, points: list[Click], scribble: Mask) -> Mask:
+    """The object under a scribble, painted over it, in it or through it: boxes around it are tried as for clicks."""
+    best, best_score = np.zeros(scribble.shape, bool), 0.0
+    for slack in SLACKS:
+        box = _around(scribble, slack, (photo.shape[0], photo.shape[1]))
+        found, certainty = segment_box(photo, box, points, scribble)
+        score = certainty * (1 - cut_share(found, box)) * float(found[scribble].mean())
+        if score > best_score:
+            best, best_score = found, score
+    return best
 
 
 def _from_clicks(photo: Photo, points: list[Click]) -> Mask:

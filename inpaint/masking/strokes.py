@@ -55,7 +55,8 @@ def line_strokes(photo: Photo, corners: Floats) -> Strokes:
         corners: float32 (4, 2), the line's box as (x, y); some of it lies in the photo.
 
     Returns:
-        The strokes; where they cannot be told from the background, the whole box and `clean` False.
+        The strokes; where they cannot be told from the background, the whole box and `clean` False; none where nothing
+        in the box stands out.
     """
     height = line_height(corners)
     pad = max(4, round(MARGIN * height))
@@ -98,6 +99,8 @@ def _ink(crop: Photo, box: Mask, height: float) -> tuple[Mask, bool]:
     medians = [cv2.medianBlur(np.ascontiguousarray(crop[..., c]), window) for c in range(3)]
     background = np.asarray(np.dstack(medians), np.uint8)
     away = np.linalg.norm(colours - lab(background), axis=2)
+    if np.percentile(away[box], 95) < CONTRAST:
+        return np.zeros_like(box), True  # nothing in it stands out: a smooth place that was taken for text
     noise = float(np.percentile(away[outside], 75))
     centres, within, around = _clusters(colours[reach], box[reach])
     nearest = np.linalg.norm(colours[:, :, None] - centres, axis=3).argmin(axis=2)

@@ -17,6 +17,7 @@ from inpaint.masking.tiled import tiled_mask
 LONGEST = 1280  # pixels of the longer side that the detector looks at: a 2 MP photo stays under two seconds
 SHORTEST = 960  # smaller photos are enlarged for the detector
 SCALES = (1.0, 0.7, 0.47)  # of that size: a line is missed at one scale and found at another
+LINE, BOX = 0.6, 0.8  # least confidence at sensitivity 0 in a line, and in one whose strokes cannot be told apart
 INSTALL = "finding text needs RapidOCR, install it with: pip install rapidocr onnxruntime"
 
 
@@ -70,7 +71,7 @@ def text_lines(photo: NDArray[Any], sensitivity: float = 0.5) -> tuple[Floats, F
             scores.append(np.asarray(found.scores, np.float32))
     corners, confidence = np.concatenate(boxes), np.concatenate(scores)
     order = np.argsort(-confidence, kind="stable")
-    order = order[confidence[order] >= 0.7 - 0.5 * sensitivity]
+    order = order[confidence[order] >= LINE - 0.5 * sensitivity]
     return corners[order], confidence[order]
 
 
@@ -102,10 +103,12 @@ def text_mask(photo: NDArray[Any], sensitivity: float = 0.5, boxes: bool = False
             continue
         strokes = line_strokes(pixels, line)
         if not strokes.clean:
-            if sure < 0.9 - 0.5 * sensitivity or line_height(line) > 0.25 * min(shape):
+            if sure < BOX - 0.5 * sensitivity or line_height(line) > 0.25 * min(shape):
                 continue
             if (area & repeated).sum() > 0.08 * area.sum():  # the mark's own strokes say it better than its box
                 continue
+        if not strokes.mask.any():
+            continue
         covered |= area
         mask[strokes.part] |= area[strokes.part] if boxes else strokes.mask
     return mask | repeated
