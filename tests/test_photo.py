@@ -356,8 +356,8 @@ def test_a_failed_proof_leaves_nothing(tmp_path, monkeypatch, damage):
     (tmp_path / "b.png").write_bytes(b"old")
     photo = load_photo(tmp_path / "a.png")
 
-    def spoiled(path, limits):
-        found = load_photo(path, limits)
+    def spoiled(path, limits, thorough):
+        found = load_photo(path, limits, thorough)
         pixels, alpha = found.pixels.copy(), found.alpha.copy()
         if damage == "unreadable":
             raise PhotoError("x: is damaged")
@@ -381,7 +381,7 @@ def test_a_lossy_file_that_is_another_picture_fails(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(s.encoded(Image.fromarray(scene(20, 30)), "JPEG"))
     photo = load_photo(tmp_path / "a.jpg")
     real = verify_module.load_photo
-    monkeypatch.setattr(verify_module, "load_photo", lambda *a: (p := real(*a)).with_pixels(255 - p.pixels))
+    monkeypatch.setattr(verify_module, "load_photo", lambda *a, **k: (p := real(*a, **k)).with_pixels(255 - p.pixels))
     with pytest.raises(OutputError, match="kept pixels moved too far"):
         save_photo(photo, tmp_path / "b.jpg", hole=hole_of(photo))
 
@@ -395,6 +395,15 @@ def test_compare_counts_exactly():
     assert (found.changed, found.worst, found.mean) == (2, 4, 10 / 7200)
     hole[599, 3] = True
     assert compare(before, after, hole, True, 2399).changed == 1
+    rng = np.random.default_rng(0)
+    for dtype in (np.uint8, np.uint16):
+        before = rng.integers(0, np.iinfo(dtype).max, (130, 40, 3), endpoint=True).astype(dtype)
+        after = np.where(rng.random(before.shape) < 0.3, rng.permutation(before), before)
+        hole = rng.random(before.shape[:2]) < 0.2
+        difference = np.abs(before.astype(int) - after)[~hole]
+        found = compare(before, after, hole, False, len(difference))
+        assert (found.changed, found.worst) == ((difference > 0).any(axis=1).sum(), difference.max())
+        assert found.mean == pytest.approx(difference.mean(), rel=1e-12)
 
 
 def test_staged_files_appear_together_or_not_at_all(tmp_path):
