@@ -63,7 +63,8 @@ def measure(name: str, photo: NDArray[np.uint8], mask: NDArray[np.bool_], inpain
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, f"photo{suffix}"), Path(folder, f"out{suffix}")
         write_case(source, photo, name)
-        made = [fill_file(FillJob(source, mask, output, overwrite=True), lambda: inpainter).seconds for _ in range(runs)]
+        job = FillJob(source, mask, output, overwrite=True)
+        made = [fill_file(job, lambda: inpainter).seconds for _ in range(runs)]
     best = {stage: min(seconds[stage] for seconds in made) for stage in made[0]}
     cells = [f"{best[stage]:.2f}" for stage in ("read", "fill", "write", "verify")]
     for whole in (("fill",), ("read", "fill", "write")):

@@ -43,8 +43,8 @@ def errors_named(path: Path) -> Iterator[None]:
         raise PhotoError(f"{shown(path)}: is damaged or incomplete ({reason})") from None
 
 
-def identify(path: Path, data: bytes, limits: Limits) -> ImageFile.ImageFile:
-    """Open a picture without decoding its pixels; call within `errors_named`.
+def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> ImageFile.ImageFile:
+    """Open a picture, decoding no pixels if not `thorough`; call within `errors_named`.
 
     Raises:
         PhotoError: no bytes, too many pixels, or HEIC without its reader installed.
@@ -64,6 +64,9 @@ def identify(path: Path, data: bytes, limits: Limits) -> ImageFile.ImageFile:
         try:
             picture = Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
             limits.check_size(path, *picture.size)
+            if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
+                exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
+                picture.info.setdefault("exif", exif)
             picture.getexif()  # parsed here once, where its warnings about damage stay quiet
         finally:
             Image.MAX_IMAGE_PIXELS = before

@@ -27,7 +27,6 @@ from inpaint.photo.metadata import read_metadata
 from inpaint.photo.orientation import swaps_sides, turn_upright
 from inpaint.photo.picture import Photo, Pixels, Source
 
-
 STRIP = 64  # rows that are copied out of a decoded picture at once: about what a core's cache holds
 
 
@@ -37,8 +36,8 @@ def load_photo(path: str | os.PathLike[str], limits: Limits = Limits(), thorough
     Args:
         path: PNG, JPEG, WebP, TIFF (one page), BMP, GIF, AVIF or HEIC; of an animation the first frame is taken.
         limits: larger files are refused.
-        thorough: decode 16-bit files twice, since one decoder passes over damage that the other finds; False where
-            every pixel is compared afterwards anyway.
+        thorough: decode 16-bit files twice, since one decoder passes over damage that the other finds, and look for
+            EXIF behind the pixels; False for a file of our own, every pixel of which is compared afterwards.
 
     Returns:
         the photo, upright, with 8 or 16 bits per channel as in the file.
@@ -53,7 +52,7 @@ def load_photo(path: str | os.PathLike[str], limits: Limits = Limits(), thorough
 
 
 def _load(path: Path, data: bytes, limits: Limits, thorough: bool) -> Photo:
-    picture: Any = identify(path, data, limits)
+    picture: Any = identify(path, data, limits, thorough)
     form = written_format(picture)
     orientation = orientation_of(picture)
     notes = stored_notes(path, picture, data) + frame_notes(path, picture)

@@ -80,7 +80,8 @@ def verify_photo(path: Path, written: Path, source: Photo, hole: NDArray[np.bool
     assert after.source is not None
     if after.source.format == "GIF" and after.alpha is not None:
         hidden = after.alpha == 0  # one colour stands for all transparent pixels of a GIF
-    found = compare(before, after.pixels, hole if hidden is None else hole | hidden, exact, hole.size - int(np.count_nonzero(hole)))
+    kept = hole.size - int(np.count_nonzero(hole))
+    found = compare(before, after.pixels, hole if hidden is None else hole | hidden, exact, kept)
     _check_alpha(path, source, after, exact)
     if exact and found.changed:
         raise OutputError(f"{shown(path)}: was not kept, since {found.sentence}")
