@@ -14,7 +14,7 @@ from inpaint.photo import verify as verify_module
 from inpaint.photo.encode import grey_of, shallow
 from inpaint.photo.exif import clean_exif
 from inpaint.photo.files import FORMATS, load_photo, save_photo
-from inpaint.photo.orientation import TURNS, turn_blocks, turn_upright
+from inpaint.photo.orientation import TURNS, turn_back, turn_upright
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo
 from inpaint.photo.staging import Staging
@@ -125,18 +125,48 @@ def test_every_orientation_as_pillow_turns_it(tmp_path, orientation, form):
         expected = np.array((ImageOps.exif_transpose(stored) or stored).convert("RGB"))
     assert np.array_equal(photo.pixels, expected) and photo.source.orientation == orientation
     with Image.open(tmp_path / f"b{suffix}") as written:
-        assert written.size == (expected.shape[1], expected.shape[0]) and written.getexif().get(0x0112, 1) == 1
+        shown = np.array((ImageOps.exif_transpose(written) or written).convert("RGB"))
+        assert shown.shape == expected.shape and written.getexif().get(0x0112, 1) == again.source.orientation
+        assert np.abs(shown.astype(int) - expected)[~hole_of(photo)].mean() < 0.6
     assert saved.verification.mean < 0.6
-    assert again.source.orientation == 1
+    assert again.source.orientation == (orientation if form == "JPEG" else 1)  # a JPEG's blocks stay where they are
 
 
-def test_blocks_turn_like_pixels():
-    blocks = np.random.default_rng(0).integers(-99, 99, (2, 3, 8, 8)).astype(np.int16)
-    picture = np.block([[cv2.idct(b.astype(np.float32)) for b in row] for row in blocks])
-    for orientation in TURNS:
-        turned = turn_blocks(blocks, orientation)
-        again = np.block([[cv2.idct(b.astype(np.float32)) for b in row] for row in turned])
-        assert np.allclose(again, turn_upright(picture, orientation), atol=1e-3)
+@pytest.mark.parametrize("orientation", sorted(TURNS))
+def test_turned_jpegs_move_no_more_than_upright_ones(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769).update({0xA002: 70, 0xA003: 45})
+    settings = {"quality": 90, "subsampling": 2, "dpi": (300, 200)}  # sides that are no multiples of a block
+    data = s.encoded(Image.fromarray(scene(45, 70)), "JPEG", exif=exif, xmp=s.xmp_packet(orientation), **settings)
+    (tmp_path / "a.jpg").write_bytes(data)
+    photo = load_photo(tmp_path / "a.jpg")
+    saved = save_photo(photo, tmp_path / "b.jpg", hole=hole_of(photo))
+    again = load_photo(tmp_path / "b.jpg")
+    assert photo.pixels.shape[:2] == ((70, 45) if orientation > 4 else (45, 70))
+    assert np.array_equal(turn_back(turn_upright(np.arange(12).reshape(3, 4), orientation), orientation),
+                          np.arange(12).reshape(3, 4))  # fmt: skip
+    assert saved.verification.mean < 0.05
+    with Image.open(tmp_path / "b.jpg") as written:
+        assert written.size == (70, 45) and written.info["dpi"] == (300, 200)
+        tags = written.getexif()
+        assert tags[0x0112] == orientation and [tags.get_ifd(0x8769)[t] for t in (0xA002, 0xA003)] == [70, 45]
+        assert b'tiff:Orientation="%d"' % orientation in written.info["xmp"]
+    save_photo(again, tmp_path / "c.png")
+    with Image.open(tmp_path / "c.png") as upright:
+        assert upright.size == photo.pixels.shape[1::-1] and upright.getexif()[0x0112] == 1
+
+
+def test_a_turn_that_only_xmp_or_damaged_exif_states_is_stated_again(tmp_path):
+    picture = Image.fromarray(scene(48, 64))
+    pointer = bytes.fromhex("69870400" "01000000")
+    damaged = s.exif_block(6).replace(pointer + b"\x32\0", pointer + b"\xff\xff")  # leads out of the block
+    assert clean_exif(damaged, True) is None
+    for data in (s.encoded(picture, "JPEG", xmp=s.xmp_packet(6)),
+                 s.encoded(picture, "JPEG", exif=b"Exif\0\0" + damaged)):  # fmt: skip
+        photo, _, again = through(tmp_path, data, "a.jpg", "b.jpg", overwrite=True)
+        assert photo.source.orientation == again.source.orientation == 6
+        assert again.pixels.shape == (64, 48, 3)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -356,8 +386,8 @@ def test_a_failed_proof_leaves_nothing(tmp_path, monkeypatch, damage):
     (tmp_path / "b.png").write_bytes(b"old")
     photo = load_photo(tmp_path / "a.png")
 
-    def spoiled(path, limits):
-        found = load_photo(path, limits)
+    def spoiled(path, limits, thorough):
+        found = load_photo(path, limits, thorough)
         pixels, alpha = found.pixels.copy(), found.alpha.copy()
         if damage == "unreadable":
             raise PhotoError("x: is damaged")
@@ -381,7 +411,7 @@ def test_a_lossy_file_that_is_another_picture_fails(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(s.encoded(Image.fromarray(scene(20, 30)), "JPEG"))
     photo = load_photo(tmp_path / "a.jpg")
     real = verify_module.load_photo
-    monkeypatch.setattr(verify_module, "load_photo", lambda *a: (p := real(*a)).with_pixels(255 - p.pixels))
+    monkeypatch.setattr(verify_module, "load_photo", lambda *a, **k: (p := real(*a, **k)).with_pixels(255 - p.pixels))
     with pytest.raises(OutputError, match="kept pixels moved too far"):
         save_photo(photo, tmp_path / "b.jpg", hole=hole_of(photo))
 
@@ -395,6 +425,15 @@ def test_compare_counts_exactly():
     assert (found.changed, found.worst, found.mean) == (2, 4, 10 / 7200)
     hole[599, 3] = True
     assert compare(before, after, hole, True, 2399).changed == 1
+    rng = np.random.default_rng(0)
+    for dtype in (np.uint8, np.uint16):
+        before = rng.integers(0, np.iinfo(dtype).max, (130, 40, 3), endpoint=True).astype(dtype)
+        after = np.where(rng.random(before.shape) < 0.3, rng.permutation(before), before)
+        hole = rng.random(before.shape[:2]) < 0.2
+        difference = np.abs(before.astype(int) - after)[~hole]
+        found = compare(before, after, hole, False, len(difference))
+        assert (found.changed, found.worst) == ((difference > 0).any(axis=1).sum(), difference.max())
+        assert found.mean == pytest.approx(difference.mean(), rel=1e-12)
 
 
 def test_staged_files_appear_together_or_not_at_all(tmp_path):

@@ -84,7 +84,7 @@ def upright(before, after, hole):
     if shown.shape != a.shape or np.abs(shown.astype(int) - a)[~hole].mean() > 10:
         return "shows turned"
     tag = b.getexif().get(0x0112, 1)
-    return "upright, tag 1" if tag == 1 else f"shows upright, stored turned (tag {tag})"
+    return "shows upright, tag 1" if tag == 1 else f"shows upright, stored as before (tag {tag})"
 
 
 def inside_exif(before, after, hole):
@@ -106,7 +106,12 @@ def xmp(before, after, hole):
 
 def xmp_upright(before, after, hole):
     data = Path(after).read_bytes()
-    return "set to 1" if b'tiff:Orientation="1"' in data else "lost" if b"tiff:Orientation" not in data else "stale"
+    if b"tiff:Orientation" not in data:
+        return "lost"
+    said, stored = (load_photo(p).source.orientation for p in (before, after))
+    if b'tiff:Orientation="%d"' % stored not in data or upright(before, after, hole) == "shows turned":
+        return "stale"
+    return "as the pixels are stored" if stored == said else "set to 1"
 
 
 def title(before, after, hole):
@@ -185,6 +190,8 @@ def cases():
         ("JPEG", "EXIF with MakerNote", jpeg(**about()), inside_exif),
         ("JPEG", "EXIF orientation 6", jpeg(**about(6)), upright),
         ("JPEG", "EXIF orientation 3", jpeg(**about(3)), upright),
+        ("JPEG", "EXIF orientation 6, pixels", jpeg(**about(6)), pixels),
+        ("JPEG", "EXIF orientation 6, sides no multiples of 8", s.encoded(rgb(187, 251), "JPEG", **about(6)), pixels),
         ("JPEG", "EXIF thumbnail", jpeg(**about(1, s.THUMBNAIL)), no_thumbnail),
         ("JPEG", "Photoshop thumbnail", s.with_jpeg_segments(jpeg(), (0xED, s.photoshop(s.THUMBNAIL))), no_thumbnail),
         ("JPEG", "XMP", jpeg(xmp=s.xmp_packet()), xmp),

@@ -43,8 +43,8 @@ def errors_named(path: Path) -> Iterator[None]:
         raise PhotoError(f"{shown(path)}: is damaged or incomplete ({reason})") from None
 
 
-def identify(path: Path, data: bytes, limits: Limits) -> ImageFile.ImageFile:
-    """Open a picture without decoding its pixels; call within `errors_named`.
+def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> ImageFile.ImageFile:
+    """Open a picture, decoding no pixels if not `thorough`; call within `errors_named`.
 
     Raises:
         PhotoError: no bytes, too many pixels, or HEIC without its reader installed.
@@ -64,6 +64,9 @@ def identify(path: Path, data: bytes, limits: Limits) -> ImageFile.ImageFile:
         try:
             picture = Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
             limits.check_size(path, *picture.size)
+            if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
+                exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
+                picture.info.setdefault("exif", exif)
             picture.getexif()  # parsed here once, where its warnings about damage stay quiet
         finally:
             Image.MAX_IMAGE_PIXELS = before
@@ -165,8 +168,16 @@ def unstated_channel(path: Path, data: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values[..., 3])
 
 
-def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool]:
+def decode_deep(
+    path: Path, picture: Any, data: bytes, thorough: bool = True
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool]:
     """Decode 16 bits per channel, which Pillow would cut to 8; call within `errors_named`.
+
+    Args:
+        path: for messages.
+        picture: opened, not decoded.
+        data: the file.
+        thorough: let Pillow decode it, too, which finds damage that OpenCV passes over.
 
     Returns:
         pixels uint16 (H, W, 3) RGB, alpha uint16 (H, W) or None, and whether the file is greyscale; not turned.
@@ -183,7 +194,8 @@ def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint1
         if tags.get(284, 1) != 1 and len(bits) > 1:
             raise PhotoError(f"{shown(path)}: stores its 16-bit channels apart (planar), which is not supported")
         associated = 1 in np.atleast_1d(tags.get(338, 0))
-    picture.load()  # finds damage that OpenCV passes over
+    if thorough:
+        picture.load()
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.shape[:2] != stored:
         raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
@@ -191,8 +203,8 @@ def decode_deep(path: Path, picture: Any, data: bytes) -> tuple[NDArray[np.uint1
         return np.repeat(values[..., None], 3, axis=2), None, True
     if values.shape[2] not in (3, 4):
         raise PhotoError(f"{shown(path)}: has {values.shape[2]} channels of 16 bits, which is not supported")
-    pixels: Any = values[..., 2::-1]
-    alpha: Any = values[..., 3] if values.shape[2] == 4 else None
+    alpha: Any = np.ascontiguousarray(values[..., 3]) if values.shape[2] == 4 else None
+    pixels: Any = cv2.cvtColor(values, cv2.COLOR_BGR2RGB if alpha is None else cv2.COLOR_BGRA2RGB)
     if associated and alpha is not None:
         scale = 65535 / np.maximum(alpha, 1)[..., None]
         pixels = np.minimum(np.rint(pixels * scale), 65535).astype(np.uint16)

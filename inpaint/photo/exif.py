@@ -77,14 +77,7 @@ def clean_exif(exif: bytes, turned: bool) -> bytes | None:
         block = _Block(exif)
         main = block.number(4, "I")
         entries, next_pointer = block.entries(main)
-        for position, tag, kind, _ in entries:
-            if tag == ORIENTATION and kind in (3, 4):
-                struct.pack_into(block.order + {3: "H", 4: "I"}[kind], block.data, position + 8, 1)
-        if turned:
-            _swap_sizes(block, entries)
-        for entry in entries:
-            if entry[1] == EXIF_IFD and turned:
-                _swap_sizes(block, block.entries(block.values(entry)[0])[0])
+        _orient(block, entries, 1, turned)
         thumbnail = block.number(next_pointer, "I")
         if thumbnail:
             struct.pack_into(block.order + "I", block.data, next_pointer, 0)
@@ -93,6 +86,42 @@ def clean_exif(exif: bytes, turned: bool) -> bytes | None:
     except (struct.error, ValueError, IndexError):
         return None
     return block.without_blank_end()
+
+
+def oriented_exif(exif: bytes, orientation: int, turned: bool) -> bytes | None:
+    """EXIF that `clean_exif` returned, with the orientation that the pixels are stored in after all.
+
+    Args:
+        exif: a TIFF structure, as EXIF stores it.
+        orientation: 1 to 8.
+        turned: width and height are exchanged against the upright picture.
+
+    Returns:
+        bytes, or None where the block has no place for an orientation.
+    """
+    block = _Block(exif)
+    found = _orient(block, block.entries(block.number(4, "I"))[0], orientation, turned)
+    return bytes(block.data) if found else None
+
+
+def only_orientation(orientation: int) -> bytes:
+    """An EXIF block that states an orientation, and nothing else."""
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation, 0, 0)
+
+
+def _orient(block: _Block, entries: list[_Entry], orientation: int, turned: bool) -> bool:
+    """State an orientation wherever one is stated, exchange the sizes; returns whether one was stated."""
+    found = False
+    for position, tag, kind, _ in entries:
+        if tag == ORIENTATION and kind in (3, 4, 8, 9):  # SHORT, LONG and their signed kinds
+            struct.pack_into(block.order + ("H" if kind in (3, 8) else "I"), block.data, position + 8, orientation)
+            found = True
+    if turned:
+        _swap_sizes(block, entries)
+        for entry in entries:
+            if entry[1] == EXIF_IFD:
+                _swap_sizes(block, block.entries(block.values(entry)[0])[0])
+    return found
 
 
 def _swap_sizes(block: _Block, entries: list[_Entry]) -> None:

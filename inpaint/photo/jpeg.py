@@ -5,7 +5,8 @@ on the way: colours rounded to RGB, chroma smoothed by the decoder's interpolati
 values cut at 0 and 255 and rounded. The first two are avoided here by working on the file's own planes: luma and chroma
 are taken from the decoder before they become RGB, the interpolation of chroma is undone, and the planes are handed to
 the encoder as they are. With `jpeglib` installed (extra `jpeg`) the third goes too: every block of coefficients that
-the fill does not touch is copied from the source.
+the fill does not touch is copied from the source. All of that needs the grid of blocks to stay where it was, so a photo
+that is stored turned is written turned, and its tag goes on saying so.
 """
 
 import io
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from inpaint.photo import segments
-from inpaint.photo.metadata import Metadata
-from inpaint.photo.orientation import TURNS, swaps_sides, turn_blocks, turn_upright
+from inpaint.photo.metadata import Metadata, as_stored
+from inpaint.photo.orientation import turn_back
 from inpaint.photo.picture import Photo
 
 QUALITY = 95  # of photos that were no JPEG before, with full chroma
@@ -33,34 +34,35 @@ def encode_jpeg(photo: Photo, values: NDArray[np.uint8], mode: str) -> bytes:
 
     Args:
         photo: its source's tables, subsampling and untouched parts are used again where it was a JPEG.
-        values: uint8 (H, W) or (H, W, channels) to write.
+        values: uint8 (H, W) or (H, W, channels), upright.
         mode: `L`, `RGB` or `CMYK`.
     """
     source = photo.source
     if source is None or source.format != "JPEG":
         return _finish(_plain(values, mode, quality=QUALITY, subsampling=0), photo.metadata)
+    values = turn_back(values, source.orientation)
+    metadata = as_stored(photo.metadata, source.orientation)
     with Image.open(io.BytesIO(source.data), formats=("JPEG", "MPO")) as opened:
         original: Any = opened
-        tables = _tables(original, source.orientation)
+        tables = [list(table) for _, table in sorted(original.quantization.items())]
         sampling = JpegImagePlugin.get_sampling(original)
-        upright_sampling = 0 if sampling == 1 and swaps_sides(source.orientation) else max(sampling, 0)
-        settings = {"qtables": tables, "subsampling": upright_sampling, "progressive": "progressive" in original.info}
+        progressive = "progressive" in original.info
+        settings = {"qtables": tables, "subsampling": max(sampling, 0), "progressive": progressive}
         stored_rgb = mode == "RGB" and _holds_rgb(original)
         if mode != original.mode or mode == "CMYK" or stored_rgb:
             if mode == "L":
                 settings["qtables"] = tables[:1]
             if mode == "CMYK" or stored_rgb:
                 settings.update(subsampling=0, keep_rgb=stored_rgb)
-            return _finish(_plain(values, mode, **settings), photo.metadata)
-    changed = photo.changed()
+            return _finish(_plain(values, mode, **settings), metadata)
+    changed = turn_back(photo.changed(), source.orientation)
     if mode == "L":
         planned = _plain(values, mode, qtables=tables[:1])
     else:
-        planes = _planes(source.data, values, changed, source.orientation, sampling)
+        planes = _planes(source.data, values, changed, sampling)
         planned = _plain(planes, "YCbCr", **settings)
-    turned_whole = sampling == upright_sampling or mode == "L"
-    spliced = _splice(source.data, planned, changed, source.orientation) if turned_whole else None
-    return _finish(spliced or planned, photo.metadata)
+    spliced = _splice(source.data, planned, changed) if sampling >= 0 or mode == "L" else None
+    return _finish(spliced or planned, metadata)
 
 
 def _plain(values: NDArray[np.uint8], mode: str, **settings: Any) -> bytes:
@@ -69,20 +71,13 @@ def _plain(values: NDArray[np.uint8], mode: str, **settings: Any) -> bytes:
     return file.getvalue()
 
 
-def _tables(picture: Any, orientation: int) -> list[list[int]]:
-    tables = [np.array(table).reshape(8, 8) for _, table in sorted(picture.quantization.items())]
-    return [(t.T if swaps_sides(orientation) else t).ravel().tolist() for t in tables]
-
-
 def _holds_rgb(picture: Any) -> bool:
     ids = bytes(layer[0] for layer in picture.layer)
     return len(ids) == 3 and (picture.info.get("adobe_transform") == 0 or ids == b"RGB")
 
 
-def _planes(
-    data: bytes, values: NDArray[np.uint8], changed: NDArray[np.bool_], orientation: int, sampling: int
-) -> NDArray[np.uint8]:
-    """Luma and chroma (H, W, 3) whose encoding reproduces the source where nothing changed."""
+def _planes(data: bytes, values: NDArray[np.uint8], changed: NDArray[np.bool_], sampling: int) -> NDArray[np.uint8]:
+    """Luma and chroma (H, W, 3), as stored, whose encoding reproduces the source where nothing changed."""
     with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as picture:
         picture.draft("YCbCr", picture.size)
         picture.load()
@@ -92,10 +87,9 @@ def _planes(
     if down * across > 1:
         for channel in (1, 2):
             stored[..., channel] = _repeat(_chroma(stored[..., channel], down, across), down, across)[:height, :width]
-    planes = np.ascontiguousarray(turn_upright(stored, orientation))
     filled = np.array(Image.fromarray(values).convert("YCbCr"))
-    planes[changed] = filled[changed]
-    return planes
+    stored[changed] = filled[changed]
+    return stored
 
 
 def _chroma(interpolated: NDArray[np.uint8], down: int, across: int) -> NDArray[np.uint8]:
@@ -123,7 +117,7 @@ def _repeat(values: NDArray, down: int, across: int) -> NDArray:
     return values.repeat(down, axis=0).repeat(across, axis=1)
 
 
-def _splice(data: bytes, planned: bytes, changed: NDArray[np.bool_], orientation: int) -> bytes | None:
+def _splice(data: bytes, planned: bytes, changed: NDArray[np.bool_]) -> bytes | None:
     """The planned file with the source's own coefficients in every block that the fill does not touch.
 
     Returns:
@@ -139,14 +133,13 @@ def _splice(data: bytes, planned: bytes, changed: NDArray[np.bool_], orientation
             for path, content in zip(paths, (data, planned), strict=False):
                 Path(path).write_bytes(content)
             old, new = jpeglib.read_dct(paths[0]), jpeglib.read_dct(paths[1])
-            if not _alike(old, new, changed.shape, orientation):
+            if not _alike(old, new):
                 return None
             for name in ("Y", "Cb", "Cr"):
                 blocks = getattr(new, name)
                 if blocks is not None:
-                    kept = turn_blocks(getattr(old, name), orientation)
                     touched = _touched(changed, new, blocks.shape[:2])
-                    setattr(new, name, np.where(touched[..., None, None], blocks, kept))
+                    setattr(new, name, np.where(touched[..., None, None], blocks, getattr(old, name)))
             new.write_dct(paths[2])
             return Path(paths[2]).read_bytes()
         except (OSError, ValueError):  # a kind of JPEG that jpeglib does not know
@@ -159,22 +152,15 @@ def _block_pixels(jpeg: Any, blocks: tuple[int, int]) -> tuple[int, int]:
     return 8 * -(-luma[0] // blocks[0]), 8 * -(-luma[1] // blocks[1])
 
 
-def _alike(old: Any, new: Any, shape: tuple[int, int], orientation: int) -> bool:
-    transpose, vertical, horizontal = TURNS[orientation]
+def _alike(old: Any, new: Any) -> bool:
     for name in ("Y", "Cb", "Cr"):
         a, b = getattr(old, name), getattr(new, name)
-        if (a is None) != (b is None):
-            return False
-        if a is not None and (a.shape[1::-1] if transpose else a.shape[:2]) != b.shape[:2]:
+        if (a is None) != (b is None) or (a is not None and a.shape != b.shape):
             return False
     if old.num_components != new.num_components or old.jpeg_color_space != new.jpeg_color_space:
         return False
-    smallest = (new.Y if new.Cb is None else new.Cb).shape[:2]
-    down, across = _block_pixels(new, smallest)
-    if (vertical and shape[0] % down) or (horizontal and shape[1] % across):
-        return False  # the padding of the last blocks would come to lie inside the picture
     tables = [np.asarray(j.qt)[np.asarray(j.quant_tbl_no)[: new.num_components]] for j in (old, new)]
-    return np.array_equal(tables[0].swapaxes(1, 2) if transpose else tables[0], tables[1])
+    return np.array_equal(*tables)
 
 
 def _touched(changed: NDArray[np.bool_], jpeg: Any, blocks: tuple[int, int]) -> NDArray[np.bool_]:

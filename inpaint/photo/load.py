@@ -27,13 +27,17 @@ from inpaint.photo.metadata import read_metadata
 from inpaint.photo.orientation import swaps_sides, turn_upright
 from inpaint.photo.picture import Photo, Pixels, Source
 
+STRIP = 64  # rows that are copied out of a decoded picture at once: about what a core's cache holds
 
-def load_photo(path: str | os.PathLike[str], limits: Limits = Limits()) -> Photo:
+
+def load_photo(path: str | os.PathLike[str], limits: Limits = Limits(), thorough: bool = True) -> Photo:
     """Read a photo file.
 
     Args:
         path: PNG, JPEG, WebP, TIFF (one page), BMP, GIF, AVIF or HEIC; of an animation the first frame is taken.
         limits: larger files are refused.
+        thorough: decode 16-bit files twice, since one decoder passes over damage that the other finds, and look for
+            EXIF behind the pixels; False for a file of our own, every pixel of which is compared afterwards.
 
     Returns:
         the photo, upright, with 8 or 16 bits per channel as in the file.
@@ -44,11 +48,11 @@ def load_photo(path: str | os.PathLike[str], limits: Limits = Limits()) -> Photo
     path = Path(path)
     data = read_bytes(path, limits)
     with errors_named(path):
-        return _load(path, data, limits)
+        return _load(path, data, limits, thorough)
 
 
-def _load(path: Path, data: bytes, limits: Limits) -> Photo:
-    picture: Any = identify(path, data, limits)
+def _load(path: Path, data: bytes, limits: Limits, thorough: bool) -> Photo:
+    picture: Any = identify(path, data, limits, thorough)
     form = written_format(picture)
     orientation = orientation_of(picture)
     notes = stored_notes(path, picture, data) + frame_notes(path, picture)
@@ -57,7 +61,7 @@ def _load(path: Path, data: bytes, limits: Limits) -> Photo:
     native, mode, extra_channel = None, picture.mode, has_unstated_channel(picture)
     turn = orientation
     if is_deep(picture, data):
-        pixels, alpha, greyscale = decode_deep(path, picture, data)
+        pixels, alpha, greyscale = decode_deep(path, picture, data, thorough)
     else:
         picture.load()
         turn = 1 if form == "TIFF" else orientation  # Pillow turns TIFF, and only TIFF, upright by itself
@@ -92,9 +96,18 @@ def _values(path: Path, picture: Image.Image) -> tuple[NDArray, NDArray | None, 
     if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         raise PhotoError(f"{shown(path)}: is stored as {picture.mode}, which is not supported; convert it to RGB")
     if "A" in picture.getbands() or "transparency" in picture.info:
-        values = np.array(picture.convert("RGBA"))
+        values = array_of(picture.convert("RGBA"))
         return values[..., :3], values[..., 3], None
-    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB")), None, None
+    return array_of(picture if picture.mode == "RGB" else picture.convert("RGB")), None, None
+
+
+def array_of(picture: Image.Image) -> NDArray[np.uint8]:
+    """The values of a picture with several 8-bit channels; strip by strip, which takes a third of `np.array`'s time."""
+    values = np.empty((picture.height, picture.width, len(picture.getbands())), np.uint8)
+    for top in range(0, picture.height, STRIP):
+        end = min(top + STRIP, picture.height)
+        values[top:end] = np.asarray(picture.crop((0, top, picture.width, end)))
+    return values
 
 
 def is_lossless(form: str, data: bytes) -> bool:

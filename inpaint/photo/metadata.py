@@ -9,9 +9,10 @@ from typing import Any
 from PIL import Image, TiffTags
 
 from inpaint.photo import png, segments
-from inpaint.photo.exif import clean_exif
+from inpaint.photo.exif import clean_exif, only_orientation, oriented_exif
 from inpaint.photo.formats import Format
-from inpaint.photo.xmp import clean_xmp
+from inpaint.photo.orientation import swaps_sides
+from inpaint.photo.xmp import clean_xmp, oriented_xmp, states_orientation
 
 ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, EXIF_IFD, GPS_IFD = 34675, 700, 33723, 34377, 0x8769, 0x8825
 # Tags of a TIFF that describe how its pixels are stored: they are written anew.
@@ -88,6 +89,24 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     if found.xmp:
         found = replace(found, xmp=clean_xmp(found.xmp, swapped))
     return found, notes
+
+
+def as_stored(found: Metadata, orientation: int) -> Metadata:
+    """What `read_metadata` returned, for pixels that are written in the orientation in which they were stored.
+
+    Args:
+        found: of a JPEG.
+        orientation: of the pixels as they are written, 1 to 8; EXIF or XMP will state it.
+    """
+    if orientation == 1:
+        return found
+    swapped = swaps_sides(orientation)
+    xmp = oriented_xmp(found.xmp, orientation, swapped) if found.xmp else None
+    exif = oriented_exif(found.exif, orientation, swapped) if found.exif else None
+    if exif is None and not (xmp and states_orientation(xmp)):
+        exif = only_orientation(orientation)
+    dpi = found.dpi and (found.dpi[::-1] if swapped else found.dpi)
+    return replace(found, exif=exif or found.exif, xmp=xmp, dpi=dpi)
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -1,4 +1,4 @@
-"""EXIF orientation: how stored pixels, and blocks of JPEG coefficients, are turned upright."""
+"""EXIF orientation: how stored pixels are turned upright, and back."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,25 +23,9 @@ def turn_upright(stored: NDArray, orientation: int) -> NDArray:
     return turned[:, ::-1] if horizontal else turned
 
 
-def turn_blocks(blocks: NDArray[np.int16], orientation: int) -> NDArray[np.int16]:
-    """Turn the DCT coefficients of a JPEG component upright without loss.
-
-    A mirrored block has the same coefficients with the odd frequencies of that direction negated; a transposed one
-    has them transposed. Only sound along a mirrored direction whose size is a whole number of MCUs.
-
-    Args:
-        blocks: int16 (rows, columns, 8, 8), the last two being vertical and horizontal frequency.
-        orientation: 1 to 8.
-
-    Returns:
-        int16 blocks of the upright picture; a new array.
-    """
+def turn_back(upright: NDArray, orientation: int) -> NDArray:
+    """The inverse of `turn_upright`: upright pixels as they were stored; a new array."""
     transpose, vertical, horizontal = TURNS[orientation]
-    turned = np.ascontiguousarray(blocks.transpose(1, 0, 3, 2) if transpose else blocks).copy()
-    if vertical:
-        turned = turned[::-1].copy()
-        turned[..., 1::2, :] *= -1
-    if horizontal:
-        turned = turned[:, ::-1].copy()
-        turned[..., :, 1::2] *= -1
-    return turned
+    turned = upright[:, ::-1] if horizontal else upright
+    turned = turned[::-1] if vertical else turned
+    return np.ascontiguousarray(np.swapaxes(turned, 0, 1) if transpose else turned)

@@ -23,9 +23,15 @@ def clean_xmp(xmp: bytes, turned: bool) -> bytes:
         xmp: the packet.
         turned: width and height were exchanged.
     """
-    xmp = re.sub(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""", rb"\g<1>1", xmp)
+    xmp = oriented_xmp(xmp, 1, turned)
     for name in (b"xmp:Thumbnails", b"xap:Thumbnails"):
         xmp = re.sub(rb"<" + name + rb"\b.*?</" + name + rb"\s*>", b"", xmp, flags=re.DOTALL)
+    return xmp
+
+
+def oriented_xmp(xmp: bytes, orientation: int, turned: bool) -> bytes:
+    """XMP with another orientation where it states one, and its recorded sizes exchanged if `turned`."""
+    xmp = re.sub(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""", rb"\g<1>%d" % orientation, xmp)
     if turned:
         for first, second in _SIZES:
             parts = [re.search(re.escape(n) + rb"""\s*(?:=\s*["']|>)\s*(\d+)""", xmp) for n in (first, second)]
@@ -34,6 +40,11 @@ def clean_xmp(xmp: bytes, turned: bool) -> bytes:
                 for (start, end), value in reversed(spans):
                     xmp = xmp[:start] + value + xmp[end:]
     return xmp
+
+
+def states_orientation(xmp: bytes) -> bool:
+    """Whether a packet says how the picture is turned."""
+    return bool(re.search(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*\d""", xmp))
 
 
 def source_type(xmp: bytes | None) -> str | None:

@@ -1,0 +1,102 @@
+"""What the proof of a written file costs beside its fill: seconds by stage, several runs in one process.
+
+    python benchmarks/proof.py [--megapixels 24] [--share 0.01] [--runs 3] [--threads 1] [CASE ...]
+
+Each run fills the same photo file and proves the output; the ratio is that of one run, and its median and range over
+the runs are printed, so that other work on the machine counts for both sides.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+CASES = {
+    "jpeg": ("JPEG, quality 92, 4:2:0", ".jpg", {"quality": 92, "subsampling": 2}),
+    "png": ("PNG, 8 bits", ".png", {}),
+    "png16": ("PNG, 16 bits", ".png", {}),
+    "tiff": ("TIFF, 8 bits, Deflate", ".tif", {"compression": "tiff_adobe_deflate"}),
+    "webp": ("WebP, lossless", ".webp", {"lossless": True, "quality": 30, "method": 0}),
+}
+
+
+def make_photo(file: Path, megapixels: float) -> NDArray[np.uint8]:
+    """The file's photo enlarged to a 3:2 shape of so many megapixels, with grain, as a camera's has it."""
+    height = round((megapixels * 1e6 / 1.5) ** 0.5)
+    rng = np.random.default_rng(0)
+    small = np.array(Image.open(file).convert("RGB"))
+    photo = cv2.resize(small, (round(1.5 * height), height), interpolation=cv2.INTER_CUBIC)
+    for top in range(0, height, 500):
+        part = photo[top : top + 500]
+        part[:] = np.clip(part + rng.normal(0, 4, part.shape).astype(np.float32), 0, 255)
+    return photo
+
+
+def write_case(path: Path, photo: NDArray[np.uint8], name: str) -> None:
+    """The photo as a file of one case."""
+    if name == "png16":
+        cv2.imwrite(str(path), photo[..., ::-1].astype(np.uint16) * 257)
+    else:
+        Image.fromarray(photo).save(path, **CASES[name][2])
+
+
+def make_mask(shape: tuple[int, int], share: float) -> NDArray[np.bool_]:
+    """An ellipse of a share of the area, a little off the middle."""
+    mask = np.zeros(shape, np.uint8)
+    radius = (share * mask.size / np.pi) ** 0.5
+    axes = round(radius * 1.2), round(radius / 1.2)
+    cv2.ellipse(mask, (round(shape[1] * 0.48), round(shape[0] * 0.5)), axes, 25, 0, 360, 1, -1)
+    return mask.astype(bool)
+
+
+def measure(name: str, photo: NDArray[np.uint8], mask: NDArray[np.bool_], inpainter: Any, runs: int) -> str:
+    """One row of the table."""
+    from inpaint.fill_file import FillJob, fill_file
+
+    title, suffix, _ = CASES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = Path(folder, f"photo{suffix}"), Path(folder, f"out{suffix}")
+        write_case(source, photo, name)
+        job = FillJob(source, mask, output, overwrite=True)
+        made = [fill_file(job, lambda: inpainter).seconds for _ in range(runs)]
+    best = {stage: min(seconds[stage] for seconds in made) for stage in made[0]}
+    cells = [f"{best[stage]:.2f}" for stage in ("read", "fill", "write", "verify")]
+    for whole in (("fill",), ("read", "fill", "write")):
+        shares = [100 * seconds["verify"] / sum(seconds[stage] for stage in whole) for seconds in made]
+        cells.append(f"{statistics.median(shares):.1f} ({min(shares):.1f} to {max(shares):.1f})")
+    return f"| {title} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Parse the command line, run every case, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--megapixels", type=float, default=24)
+    parser.add_argument("--share", type=float, default=0.01, help="of the photo's area that the hole covers")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--photo", type=Path, default=Path(__file__).parent.parent / "docs" / "before.png")
+    args = parser.parse_args()
+
+    from inpaint import Inpainter
+    from inpaint.filling.threads import set_threads
+
+    set_threads(args.threads)
+    inpainter = Inpainter.load(device="cpu")
+    photo = make_photo(args.photo, args.megapixels)
+    mask = make_mask(photo.shape[:2], args.share)
+    inpainter.fill(photo[:512, :512], make_mask((512, 512), 0.05))  # compiles what is compiled once
+    print("| case | read s | fill s | write s | of it proof s | proof, % of the fill | % of everything |")
+    print("|---|" + "---:|" * 6)
+    for name in args.cases or CASES:
+        print(measure(name, photo, mask, inpainter, args.runs), flush=True)
+
+
+if __name__ == "__main__":
+    main()
