@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
 from inpaint.filling.progress import Listener
@@ -35,7 +36,7 @@ class FillJob:
     Args:
         photo: file to fill.
         mask: file, or bool (H, W), True = hole, or what makes one from the photo.
-        output: file to write; its ending names the format.
+        output: file to write; its ending names the format. Further candidates lie beside it, see `candidate_path`.
         options: how to fill.
         mask_is: which part of a mask file is the hole, one of `options.MASK_IS`.
         report: file for what was done, as JSON.
@@ -70,6 +71,17 @@ class FillJob:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """A further candidate that was written: its file, engines and seam (1 = invisible), the proof, and the hash."""
+
+    path: Path
+    engines: str
+    seam: float
+    verification: Verification | None
+    sha256: str
+
+
+@dataclass(frozen=True)
 class FileResult:
     """What was done with one file.
 
@@ -80,6 +92,7 @@ class FileResult:
         notes: sentences about photo, mask and output.
         sha256: of the written file.
         seconds: by stage: read, fill, write (with proof), verify is part of write.
+        alternatives: the candidates after the best.
     """
 
     job: FillJob
@@ -88,6 +101,7 @@ class FileResult:
     notes: list[str]
     sha256: str
     seconds: dict[str, float] = field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
 
     def to_json(self) -> str:
         """The report as JSON text."""
@@ -96,9 +110,21 @@ class FileResult:
         values["photo"], values["output"] = str(self.job.photo), str(self.job.output)
         values["output_sha256"] = self.sha256
         values["file_seconds"] = self.seconds
-        proof = self.verification
-        values["verification"] = None if proof is None else {**asdict(proof), "sentence": proof.sentence}
+        values["verification"] = _proof_values(self.verification)
+        values["alternatives"] = [
+            {**asdict(one), "path": str(one.path), "verification": _proof_values(one.verification)}
+            for one in self.alternatives
+        ]
         return json.dumps(values, indent=2) + "\n"
+
+
+def _proof_values(proof: Verification | None) -> dict[str, Any] | None:
+    return None if proof is None else {**asdict(proof), "sentence": proof.sentence}
+
+
+def candidate_path(output: Path, number: int) -> Path:
+    """Where a candidate is written: 1, the best, at `output` itself, the others beside it as `NAME_2`, `NAME_3`, ..."""
+    return output if number == 1 else output.with_name(f"{output.stem}_{number}{output.suffix}")
 
 
 def fill_file(
@@ -129,24 +155,25 @@ def fill_file(
     loaded = time.perf_counter()
     result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes, progress)
     hole = dilate_mask(mask, job.options.dilate)
-    filled = photo.with_pixels(np.where(hole[..., None], result.photo, photo.pixels))
-    if job.show_hole and photo.alpha is not None:
-        opaque = np.iinfo(photo.alpha.dtype).max
-        filled = replace(filled, alpha=np.where(hole, opaque, photo.alpha).astype(photo.alpha.dtype))
-    if job.mark:
-        filled = marked(filled, {h.engine for h in result.report.holes})
     done = time.perf_counter()
     with staging or Staging() as staging:
-        saved = stage_photo(
-            staging, filled, job.output, lossless=job.lossless, keep_time=job.keep_time,
-            hole=hole if job.verify else None,
-        )
-        written = staging.waiting(job.output).read_bytes()
+        written, verifying = [], 0.0
+        for number, (pixels, about) in enumerate(zip(result.candidates, result.report.candidates, strict=True), 1):
+            path = candidate_path(job.output, number)
+            filled = _finished(job, photo, pixels, hole, set(about.engines.split(", ")))
+            saved = stage_photo(
+                staging, filled, path, lossless=job.lossless, keep_time=job.keep_time,
+                hole=hole if job.verify else None,
+            )
+            sha256 = hashlib.sha256(staging.waiting(path).read_bytes()).hexdigest()
+            written.append(Alternative(path, about.engines, about.seam, saved.verification, sha256))
+            verifying += saved.seconds
+            notes += [note for note in saved.notes if number == 1 or note not in notes]
         seconds = {
-            "read": read - start, "fill": done - loaded, "write": time.perf_counter() - done, "verify": saved.seconds,
+            "read": read - start, "fill": done - loaded, "write": time.perf_counter() - done, "verify": verifying,
         }  # fmt: skip
         made = FileResult(
-            job, result.report, saved.verification, notes + saved.notes, hashlib.sha256(written).hexdigest(), seconds
+            job, result.report, written[0].verification, notes, written[0].sha256, seconds, tuple(written[1:])
         )
         if job.mark:
             staging.add(recipe_path(job.output), make_recipe(made, mask, inpainter).to_json().encode())
@@ -158,6 +185,15 @@ def fill_file(
     return made
 
 
+def _finished(job: FillJob, photo: Photo, pixels: NDArray[Any], hole: Mask, engines: set[str]) -> Photo:
+    """The photo to write: filled in the hole, as it was elsewhere."""
+    filled = photo.with_pixels(np.where(hole[..., None], pixels, photo.pixels))
+    if job.show_hole and photo.alpha is not None:
+        opaque = np.iinfo(photo.alpha.dtype).max
+        filled = replace(filled, alpha=np.where(hole, opaque, photo.alpha).astype(photo.alpha.dtype))
+    return marked(filled, engines) if job.mark else filled
+
+
 def check_job(job: FillJob) -> None:
     """Refuse what cannot be written, before any work is done.
 
@@ -167,7 +203,9 @@ def check_job(job: FillJob) -> None:
     """
     check_output(job.output, job.overwrite)
     check_lossless(job.output, job.lossless)
-    places = [job.output]
+    places = [candidate_path(job.output, number) for number in range(1, job.options.candidates + 1)]
+    for place in places[1:]:
+        check_writable(place, job.overwrite)
     if job.mark:
         check_mark(output_format(job.output), job.output)
         check_writable(recipe_path(job.output), job.overwrite)

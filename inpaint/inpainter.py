@@ -22,7 +22,8 @@ from inpaint.models import load_network
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.options import FillOptions
 from inpaint.photo.files import load_photo
-from inpaint.photo.masks import Mask, check_mask, dilate_mask, load_mask, picture_to_mask
+from inpaint.photo.masks import Mask, array_to_mask, check_mask, dilate_mask, load_mask, picture_to_mask
+from inpaint.photo.pictures import photo_of, picture_of
 
 
 class Inpainter:
@@ -160,28 +161,35 @@ def fill(image: Any, mask_image: Any, options: FillOptions = FillOptions(), inpa
     """Fill a photo given as file, PIL picture or array, and return the same kind (a PIL picture for a file).
 
     Args:
-        image: path, PIL picture, or uint8 array (H, W, 3).
-        mask_image: path, PIL picture, or array (H, W): bool, or uint8 with white as the hole.
+        image: path, PIL picture (of mode RGB, RGBA, L, LA or I;16; others are converted to RGB), or uint8 or uint16
+            array (H, W, 3). A PIL picture is taken as its pixels lie, whatever orientation its EXIF states.
+        mask_image: PIL picture or array (H, W): bool, or white as the hole as in diffusers, above the middle of 0 to
+            255 (of 0 to 1, if the array holds no more than that); or path, whose meaning is decided as by
+            `photo.masks.load_mask`: there black may be the hole, and doubt is an error.
         options: how to fill.
         inpainter: one loaded before; None loads the default.
 
     Returns:
-        uint8 array for an array, else a PIL picture (RGB, or L for a greyscale one).
+        array for an array, of its dtype; else a PIL picture with the alpha of the photo. PIL holds 16 bits per channel
+        of greyscale alone, so that a file of 16-bit colours comes back with 8; `load_photo` and `save_photo` keep them.
+
+    Raises:
+        PhotoError, MaskError: as `Inpainter.fill` and `load_photo` do.
     """
+    inpainter = inpainter or Inpainter.load()
     if isinstance(image, np.ndarray):
-        pixels = image
-    elif isinstance(image, Image.Image):
-        pixels = np.array(image.convert("RGB"))
-    else:
-        pixels = load_photo(image).pixels
+        return inpainter.fill(image, _given_mask(mask_image, image.shape[:2]), options).photo
+    photo = photo_of(image) if isinstance(image, Image.Image) else load_photo(image)
+    orientation = photo.source.orientation if photo.source else 1
+    mask = _given_mask(mask_image, photo.pixels.shape[:2], orientation)
+    result = inpainter.fill(photo.visible_pixels(), mask, options)
+    hole = dilate_mask(mask, options.dilate)
+    return picture_of(photo.with_pixels(np.where(hole[..., None], result.photo, photo.pixels)))
+
+
+def _given_mask(mask_image: Any, shape: tuple[int, ...], orientation: int = 1) -> Mask:
     if isinstance(mask_image, np.ndarray):
-        mask = mask_image if mask_image.dtype == np.bool_ else picture_to_mask(Image.fromarray(mask_image))
-    elif isinstance(mask_image, Image.Image):
-        mask = picture_to_mask(mask_image)
-    else:
-        mask = load_mask(mask_image, pixels.shape[:2])
-    filled = (inpainter or Inpainter.load()).fill(pixels, mask, options).photo
-    if isinstance(image, np.ndarray):
-        return filled
-    picture = Image.fromarray(filled)
-    return picture.convert("L") if isinstance(image, Image.Image) and image.mode == "L" else picture
+        return array_to_mask(mask_image)
+    if isinstance(mask_image, Image.Image):
+        return picture_to_mask(mask_image, "white")
+    return load_mask(mask_image, (shape[0], shape[1]), orientation=orientation)

@@ -189,7 +189,7 @@ def test_photo_without_mask_is_wrong_usage(photo_files, capsys):
 def test_a_failed_proof_leaves_no_file(photo_files, capsys, monkeypatch):
     real = load_photo
 
-    def spoiled(path, limits):
+    def spoiled(path, limits, thorough):
         photo = real(path, limits)
         return photo.with_pixels(photo.pixels ^ 1)
 
@@ -217,3 +217,24 @@ def test_output_over_the_photo_itself(photo_files):
     after = np.array(Image.open(photo_files / "photo.png"))
     hole = hole_of(photo_files)
     assert np.array_equal(before[~hole], after[~hole]) and not np.array_equal(before, after)
+
+
+def test_every_candidate_is_written_and_proved(photo_files, capsys):
+    extra = ("--engine", "patch", "--candidates", 3, "--mark", "--report", photo_files / "r.json")
+    (photo_files / "out_2.png").write_bytes(b"mine")
+    assert run(photo_files, *extra) == 1
+    assert "out_2.png: exists already" in capsys.readouterr().err and not (photo_files / "out.png").exists()
+    (photo_files / "out_2.png").unlink()
+    assert run(photo_files, *extra) == 0
+    assert capsys.readouterr().out.count("kept pixels changed") == 3
+    hole = hole_of(photo_files)
+    photo, *made = (np.array(Image.open(photo_files / f)) for f in ("photo.png", "out.png", "out_2.png", "out_3.png"))
+    assert all(np.array_equal(one[~hole], photo[~hole]) for one in made)
+    assert len({one.tobytes() for one in made}) == 3
+    report = json.loads((photo_files / "r.json").read_text())
+    assert [os.path.basename(a["path"]) for a in report["alternatives"]] == ["out_2.png", "out_3.png"]
+    assert all(a["verification"]["changed"] == 0 and a["sha256"] for a in report["alternatives"])
+    assert main(["fill", "--recipe", str(photo_files / "out.png.inpaint.json"), "-o", str(photo_files / "b.png")]) == 0
+    assert "the same bytes" in capsys.readouterr().out
+    for name in ("", "_2", "_3"):
+        assert (photo_files / f"out{name}.png").read_bytes() == (photo_files / f"b{name}.png").read_bytes()

@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,6 +144,49 @@ def test_fill_returns_the_kind_it_got(inpainter, photo_files):
     assert isinstance(from_array, np.ndarray)
     assert np.array_equal(from_array, np.array(from_pil)) and np.array_equal(from_array, np.array(from_path))
     assert fill(Image.open(photo).convert("L"), Image.open(mask), inpainter=inpainter).mode == "L"
+
+
+def test_fill_gives_back_alpha_and_depth(inpainter, photo_files):
+    mask, options = photo_files / "mask.png", FillOptions(engine="telea")
+    hole = np.array(Image.open(mask)) > 127
+    alpha = np.tile(np.arange(96, dtype=np.uint8) + 100, (72, 1))
+    clear = np.dstack([scene(72, 96), alpha])
+    for mode in ("RGBA", "LA"):
+        given = Image.fromarray(clear).convert(mode)
+        given.save(photo_files / "clear.png")
+        for image in (given, photo_files / "clear.png"):
+            result = fill(image, mask, options, inpainter)
+            assert result.mode == mode and np.array_equal(np.array(result)[..., -1], alpha)
+            assert np.array_equal(np.array(result)[~hole], np.array(given)[~hole])
+    deep = deep_scene(72, 96)
+    cv2.imwrite(str(photo_files / "deep.png"), deep[..., ::-1])
+    cv2.imwrite(str(photo_files / "grey.png"), deep[..., 0])
+    rounded = np.array(fill(photo_files / "deep.png", mask, options, inpainter))
+    assert rounded.dtype == np.uint8 and np.array_equal(rounded[~hole], np.rint(deep / 257)[~hole])
+    assert fill(deep, hole, options, inpainter).dtype == np.uint16
+    for image in (photo_files / "grey.png", Image.fromarray(deep[..., 0])):
+        grey = fill(image, mask, options, inpainter)
+        assert grey.mode == "I;16" and np.array_equal(np.array(grey)[~hole], deep[..., 0][~hole])
+        assert len(np.unique(np.array(grey)[hole] & 255)) > 16
+
+
+def test_masks_in_memory_are_never_guessed(inpainter, photo_files):
+    photo, hole = scene(72, 96), np.zeros((72, 96), bool)
+    hole[5:66, 8:88] = True  # as a picture this would be in doubt
+    wanted = fill(photo, hole, FillOptions(engine="telea"), inpainter)
+    white = hole.astype(np.uint8) * 255
+    deep = white.astype(np.uint16) * 257
+    masks = [white, hole.astype(np.uint8), hole.astype(np.float32), np.dstack([white] * 3), white[..., None], deep]
+    masks += [Image.fromarray(white), Image.fromarray(white).convert("RGB"), Image.fromarray(hole)]
+    for mask in masks:
+        assert np.array_equal(fill(photo, mask, FillOptions(engine="telea"), inpainter), wanted)
+    black = fill(photo, 255 - white, FillOptions(engine="telea"), inpainter)  # white is the hole, as in diffusers
+    assert np.array_equal(black[hole], photo[hole]) and not np.array_equal(black, photo)
+    Image.fromarray(white).save(photo_files / "doubt.png")
+    with pytest.raises(MaskError, match=r"doubt\.png: is white over 70"):
+        fill(photo, photo_files / "doubt.png", inpainter=inpainter)
+    with pytest.raises(MaskError, match="one channel"):
+        fill(photo, photo, inpainter=inpainter)
 
 
 def deep_scene(height, width):

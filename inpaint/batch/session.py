@@ -75,6 +75,8 @@ def check_request(request: Request, template: FillJob, means: Means) -> None:
         places.filesystem(places.normal(place))
     if template.mark and places.is_remote(places.normal(request.output)):
         raise OptionError("--mark writes a recipe beside each output, which needs a folder of this machine")
+    if template.options.candidates > 1:
+        raise OptionError("--candidates is for one photo at a time (inpaint fill): a batch writes one output a photo")
     if template.lossless and request.suffix:
         form = BY_NAME[FORMATS[request.suffix.lower()]]
         if form.lossless is False or form.palette_only:

@@ -81,6 +81,9 @@ def run(args: argparse.Namespace) -> None:
     proof = f"; {made.verification.sentence}" if made.verification else ""
     pixels, engines, seconds = made.fill.filled_pixels, made.fill.engines, made.fill.seconds["total"]
     print(f"{shown(job.output)}: {pixels:,} pixels filled by {engines} in {seconds:.2f} s{proof}")
+    for one in made.alternatives:
+        proof = f"; {one.verification.sentence}" if one.verification else ""
+        print(f"{shown(one.path)}: an alternative by {one.engines}{proof}")
     if job.expected:
         print(f"{shown(job.output)}: {compare_with_recipe(made, job.expected)}")
 

@@ -54,6 +54,32 @@ def picture_to_mask(
     return hole
 
 
+def array_to_mask(values: NDArray) -> Mask:
+    """The hole that an array marks: True, or white, which is never guessed.
+
+    Args:
+        values: (H, W), (H, W, 1), or (H, W, 3) of equal channels: bool; or numbers, where what is above the middle of 0
+            to 255 is the hole, of 0 to 1 where none is larger, and of 0 to 65535 for uint16.
+
+    Returns:
+        bool (H, W), True = hole.
+
+    Raises:
+        MaskError: another shape or kind.
+    """
+    kinds = np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.complexfloating)
+    if not (values.dtype == np.bool_ or kinds) or values.ndim not in (2, 3) or values.size == 0:
+        raise MaskError(f"a mask must be an array of bools or numbers (H, W), got {values.dtype} of {values.shape}")
+    if values.ndim == 3:
+        if values.shape[2] not in (1, 3) or (values != values[..., :1]).any():
+            raise MaskError(f"a mask must have one channel, or three that are equal, got shape {values.shape}")
+        values = values[..., 0]
+    if values.dtype == np.bool_:
+        return values
+    most = values.max()
+    return values > (0.5 if most <= 1 else 32767 if values.dtype == np.uint16 and most > 255 else THRESHOLD)
+
+
 def eight_bits(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """16-bit values as 8 bits: the upper eight, or all where no more are used."""
     return (values if values.max() <= 255 else values >> 8).astype(np.uint8)

@@ -9,10 +9,10 @@ import numpy as np
 from inpaint.errors import EmptyMask, MaskError, PhotoError, shown
 from inpaint.photo.decode import open_upright
 from inpaint.photo.limits import Limits
-from inpaint.photo.mask_meaning import Mask, picture_to_mask
+from inpaint.photo.mask_meaning import Mask, array_to_mask, picture_to_mask
 from inpaint.photo.orientation import swaps_sides, turn_upright
 
-__all__ = ["Mask", "check_mask", "dilate_mask", "load_mask", "picture_to_mask", "resize_mask"]
+__all__ = ["Mask", "array_to_mask", "check_mask", "dilate_mask", "load_mask", "picture_to_mask", "resize_mask"]
 ASPECT = 0.01  # relative difference of the aspects at which two sizes still belong together
 
 
