@@ -72,6 +72,16 @@ def _alike(lines: list[Floats]) -> list[int]:
     return [k for k in order if counts[k] >= SUPPORT]
 
 
+def _apart(lines: list[Floats]) -> list[Floats]:
+    """Lines that stand at different places: one of those found at several scales."""
+    kept: list[Floats] = []
+    for line in lines:
+        reach = 0.3 * np.ptp(line, axis=0)
+        if all((np.abs(line.mean(axis=0) - other.mean(axis=0)) > reach).any() for other in kept):
+            kept.append(line)
+    return kept
+
+
 def tiled_mask(photo: Photo, lines: list[Floats]) -> Mask:
     """Every place where a mark stands that occurs several times among the found lines, and its strokes there.
 
@@ -82,6 +92,7 @@ def tiled_mask(photo: Photo, lines: list[Floats]) -> Mask:
     Returns:
         bool (H, W), True = hole; empty where no mark repeats.
     """
+    lines = _apart(lines)
     small, scale = shrunk(photo, LONGEST)
     centres = np.array([line.mean(axis=0) * scale for line in lines])
     best: tuple[int, Mask] | None = None
@@ -92,9 +103,8 @@ def tiled_mask(photo: Photo, lines: list[Floats]) -> Mask:
             continue
         places, strokes = found
         reach = 0.35 * np.array(strokes.shape[::-1])
-        # Counted by place: a line found at several scales is one.
         near = np.abs(centres[:, None] - np.array(places)[None, :, ::-1]) < reach
-        support = int(near.all(axis=2).any(axis=0).sum())
+        support = int(near.all(axis=2).any(axis=1).sum())
         if support >= max(SUPPORT, 0.2 * len(places)) and (best is None or support > best[0]):
             best = support, _stamp(strokes, places, small.shape[:2])
             if support >= 2 * SUPPORT:
