@@ -200,7 +200,7 @@ def _grab_cut(crop: Photo, logits: Floats, allowed: Mask) -> Floats:
     small = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
     cv2.setRNGSeed(1)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), labels, None, *models, 3, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), labels, (0, 0, 1, 1), *models, 3, cv2.GC_INIT_WITH_MASK)
     answer = cv2.GaussianBlur((labels % 2 == 1).astype(np.float32), (0, 0), 0.7)
     return np.asarray(TRUST * np.log((answer + 0.02) / (1.02 - answer)) + (1 - TRUST) * odds, np.float32)
 
