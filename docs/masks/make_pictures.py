@@ -1,4 +1,4 @@
-"""Make the pictures of docs/masks.md: PYTHONPATH=. python docs/masks/make_pictures.py (scikit-image sample photos)."""
+"""Make the pictures of docs/masks.md: PYTHONPATH=. python docs/masks/make_pictures.py. Photos are scikit-image's."""
 
 from pathlib import Path
 
