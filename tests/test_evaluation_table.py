@@ -17,7 +17,8 @@ def test_the_page_on_evaluation_is_up_to_date():
 def test_the_readme_is_up_to_date():
     if START not in (ROOT / "README.md").read_text(encoding="utf-8"):
         pytest.skip(f"README.md has no {START} yet")
-    assert not outdated_pages(ROOT, [Path("README.md")]), "run: python -m inpaint.evaluation.table"
+    pages = [Path("README.md"), Path("README.zh-CN.md")]
+    assert not outdated_pages(ROOT, pages), "run: python -m inpaint.evaluation.table"
 
 
 def cell(engine, kind, value):
@@ -60,7 +61,8 @@ def write_pages(folder):
     (folder / "docs").mkdir()
     for name in ("docs/results.json", "docs/benchmark.json"):
         (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "README.md").write_text(f"x\n{START}\n{END}\n", encoding="utf-8")
+    for name in ("README.md", "README.zh-CN.md"):
+        (folder / name).write_text(f"x\n{START}\n{END}\n", encoding="utf-8")
     (folder / "docs" / "evaluation.md").write_text("no markers", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The tables of quality and speed in README.md and docs/evaluation.md, made from the committed results files.
+"""The tables of quality and speed in both READMEs and docs/evaluation.md, made from the committed results files.
 
 `python -m inpaint.evaluation.table` rewrites what stands between the markers; `--check` only says whether it is true.
 """
@@ -20,7 +20,7 @@ from inpaint.models.weights import default_weights
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 RESULTS, BENCHMARK = Path("docs/results.json"), Path("docs/benchmark.json")
-PAGES = (Path("README.md"), Path("docs/evaluation.md"))
+PAGES = (Path("README.md"), Path("README.zh-CN.md"), Path("docs/evaluation.md"))
 
 
 def _row(cells: list[str]) -> str:
