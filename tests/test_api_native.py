@@ -185,8 +185,6 @@ def test_masks(client):
     reply = client.post("/v1/mask/region", files={"photo": picture(photo)}, data={"settings": region})
     mask = pixels(reply.content, "L") > 127
     assert mask.shape == hole.shape and report(reply)["pixels"] == mask.sum() and mask[:15, :20].all()
-    nothing = client.post("/v1/mask/text", files={"photo": picture(np.full((60, 80, 3), 90, np.uint8))})
-    assert nothing.status_code == 200 and not pixels(nothing.content, "L").any()
     thing = np.random.default_rng(0).normal(200, 4, (90, 120, 3)).clip(0, 255).astype(np.uint8)
     thing[30:60, 40:80] = thing[30:60, 40:80] * 0.4
     scribble = np.zeros((90, 120), bool)
@@ -201,6 +199,12 @@ def test_masks(client):
     for settings in ("[1]", "x", '{"sensitivity": "much"}', '{"nonsense": 1}'):
         reply = client.post("/v1/mask/text", files={"photo": picture(photo)}, data={"settings": settings})
         assert reply.status_code == 422 and reply.json()["detail"]
+
+
+def test_text_that_is_not_there_gives_an_empty_mask(client):
+    pytest.importorskip("rapidocr")
+    nothing = client.post("/v1/mask/text", files={"photo": picture(np.full((60, 80, 3), 90, np.uint8))})
+    assert nothing.status_code == 200 and not pixels(nothing.content, "L").any()
 
 
 def test_models_and_pages(client):
