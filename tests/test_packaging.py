@@ -142,7 +142,7 @@ def test_every_opencv_that_is_asked_for_is_the_same_one():
             asked |= names(r for r in importlib.metadata.requires(name) or [] if "extra ==" not in r)
         except importlib.metadata.PackageNotFoundError:
             continue
-    assert {name for name in asked if name.startswith("opencv")} == {"opencv-python-headless"}
+    assert {name for name in asked if name.startswith("opencv")} == {"opencv-python"}
 
 
 def test_one_cv2_is_installed():

@@ -81,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
     if args.ray is not None:
         check_installed("cluster", "ray")
     if args.masks.split(":")[0].strip() == "text" or args.masks.startswith("text +"):
-        check_installed("masks", "rapidocr", "onnxruntime")
+        from inpaint.masking.text import check_detector
+
+        check_detector()
     from inpaint.batch.memory import parse_bytes
     from inpaint.batch.plan import make_plan
     from inpaint.batch.session import Means, check_request, default_journal, run_batch

@@ -18,7 +18,16 @@ LONGEST = 1280  # pixels of the longer side that the detector looks at: a 2 MP p
 SHORTEST = 960  # smaller photos are enlarged for the detector
 SCALES = (1.0, 0.7, 0.47)  # of that size: a line is missed at one scale and found at another
 LINE, BOX = 0.6, 0.8  # least confidence at sensitivity 0 in a line, and in one whose strokes cannot be told apart
-INSTALL = "finding text needs RapidOCR, install it with: pip install rapidocr onnxruntime"
+INSTALL = (
+    "finding text needs RapidOCR, install it with: pip install --no-deps rapidocr && "
+    "pip install onnxruntime pyclipper shapely colorlog omegaconf pyyaml requests six"
+)
+
+
+def check_detector() -> None:
+    """Raise InpaintError, with how to install it, where RapidOCR is missing."""
+    if find_spec("rapidocr") is None or find_spec("onnxruntime") is None:
+        raise InpaintError(INSTALL)
 
 
 @lru_cache(maxsize=1)
@@ -28,8 +37,7 @@ def _detector() -> Any:
     Raises:
         InpaintError: it is not installed.
     """
-    if find_spec("rapidocr") is None or find_spec("onnxruntime") is None:
-        raise InpaintError(INSTALL)
+    check_detector()
     from rapidocr import RapidOCR
 
     settings: dict[str, Any] = {
