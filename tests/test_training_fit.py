@@ -26,7 +26,7 @@ def run(folder, *extra):
 
 
 def test_fit_improves_on_the_material_and_writes_weights(folder, capsys):
-    assert run(folder, "-m", str(folder / "masks"), "--minutes", "0.25") == 0
+    assert run(folder, "-m", str(folder / "masks"), "--minutes", "0.4") == 0
     assert "fitted to 2 photos, L1 in the hole" in capsys.readouterr().out
     _, record = load_weights(folder / "own.safetensors", "dilated")
     scores = record["validation"]
