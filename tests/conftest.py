@@ -35,3 +35,13 @@ def photo_files(tmp_path):
     Image.fromarray(photo).save(tmp_path / "photo.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
     return tmp_path
+
+
+@pytest.fixture
+def store():
+    """The page's sessions, gone after the test."""
+    from inpaint.web.session import SessionStore
+
+    store = SessionStore()
+    yield store
+    store.close()

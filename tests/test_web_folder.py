@@ -18,18 +18,10 @@ from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder
 from inpaint.web.folder_view import plan_html, progress_html, result_html
 from inpaint.web.i18n import PAGE_TEXTS, language_of
 from inpaint.web.networks import Networks
-from inpaint.web.session import SessionStore
 from inpaint.web.thumbnails import Thumbnails
 from tests.conftest import scene
 
 TELEA = FillOptions(engine="telea")
-
-
-@pytest.fixture
-def store():
-    store = SessionStore()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -7,19 +7,12 @@ from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions, edited
 from inpaint.web.networks import Networks
 from inpaint.web.pictures import proxy_size
-from inpaint.web.session import MOST_STEPS, SessionGone, SessionStore, safe_name
+from inpaint.web.session import MOST_STEPS, SessionGone, safe_name
 from inpaint.web.work import Busy, with_progress
 from tests.conftest import scene
 
 SQUARE = [{"tool": "polygon", "points": [20, 20, 50, 20, 50, 45, 20, 45]}]
 SPOT = [{"tool": "brush", "radius": 4, "points": [70, 30]}]
-
-
-@pytest.fixture
-def store():
-    store = SessionStore()
-    yield store
-    store.close()
 
 
 @pytest.fixture
