@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from inpaint import FillOptions, Inpainter
+from inpaint.evaluation.candidates import fill_biharmonic
 from inpaint.evaluation.cases import draw_mask, find_photos, open_photo
 from inpaint.evaluation.machine import describe_machine
 from inpaint.evaluation.metrics import load_perceptual, score
@@ -42,13 +44,9 @@ def tools(inpainter: Inpainter) -> dict[str, Callable[[Photo, Mask], Photo]]:
         found[engine] = lambda photo, mask, name=engine: inpainter.fill(photo, mask, FillOptions(engine=name)).photo
     for name, flag in (("cv2.INPAINT_TELEA", cv2.INPAINT_TELEA), ("cv2.INPAINT_NS", cv2.INPAINT_NS)):
         found[name] = lambda photo, mask, flag=flag: cv2.inpaint(photo, mask.astype(np.uint8), 3, flag)
-    try:
-        from skimage.restoration import inpaint_biharmonic
-
-        found["biharmonic"] = lambda photo, mask: np.rint(
-            np.clip(inpaint_biharmonic(photo / 255.0, mask, channel_axis=-1), 0, 1) * 255
-        ).astype(np.uint8)
-    except ImportError:
+    if find_spec("skimage"):
+        found["biharmonic"] = fill_biharmonic
+    else:
         print("scikit-image is not installed: biharmonic is left out")
     try:
         from patchmatch_cython import inpaint_pyramid

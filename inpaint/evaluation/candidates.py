@@ -91,15 +91,20 @@ def _network_candidate(label: str, engine: str, inpainter: Inpainter, about: dic
     return Candidate(label, {"engine": engine, **about, "fill_seed": seed}, fill)
 
 
+def fill_biharmonic(photo: Photo, mask: Mask) -> Photo:
+    """scikit-image's biharmonic fill of a photo uint8 (H, W, 3) where the mask, bool (H, W), is True."""
+    from skimage.restoration import inpaint_biharmonic
+
+    filled = inpaint_biharmonic(photo / 255.0, mask, channel_axis=-1, split_into_regions=True)
+    return paste(np.clip(filled * 255, 0, 255).astype(np.float32), photo, mask)
+
+
 def _biharmonic_candidate() -> Candidate:
     from importlib.metadata import version
 
-    from skimage.restoration import inpaint_biharmonic
-
     def fill(case: Case) -> Fill:
         start = time.perf_counter()
-        filled = inpaint_biharmonic(case.truth / 255.0, case.mask, channel_axis=-1, split_into_regions=True)
-        photo = paste(np.clip(filled * 255, 0, 255).astype(np.float32), case.truth, case.mask)
+        photo = fill_biharmonic(case.truth, case.mask)
         return Fill(photo, {"seconds": time.perf_counter() - start, "used": BIHARMONIC})
 
     return Candidate(BIHARMONIC, {"engine": BIHARMONIC, "version": f"scikit-image {version('scikit-image')}"}, fill)
