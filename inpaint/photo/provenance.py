@@ -24,7 +24,7 @@ from inpaint.photo.xmp import SYNTHETIC, TRAINED, mark_xmp
 ENDING = ".inpaint.json"
 VERSION = 1
 _UNTRAINED = frozenset({"telea", "ns", "patch"})
-_PACKAGES = ("torch", "numpy", "opencv-python-headless", "opencv-python", "pillow", "numba", "pillow-heif", "jpeglib")
+_PACKAGES = ("torch", "numpy", "opencv-python", "pillow", "numba", "pillow-heif", "jpeglib")
 _RECIPE_BYTES = 1 << 28
 
 
