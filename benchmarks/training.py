@@ -34,7 +34,10 @@ def product_seconds(device: torch.device) -> float:
 
 
 def measure(preset: str, size: int, photos: list[Path], nets: Path | None, steps: int, device: str) -> dict[str, float]:
-    """Median seconds a step over `steps` steps with every loss in use, after five that are not counted."""
+    """Figures of `steps` steps with every loss in use, after five that are not counted.
+
+    Images a second are those of all these steps together: they differ in size and number where the preset says so.
+    """
     config = replace(PRESETS[preset], size=size, adversarial_from=0, generator_phase=0, discriminator_phase=0)
     accelerator = pick_accelerator(device)
     generator = build_generator(config, None)
@@ -49,7 +52,7 @@ def measure(preset: str, size: int, photos: list[Path], nets: Path | None, steps
             else HostBatches(cache, config, indices, guided)
         )  # fmt: skip
         trainer = Trainer(generator, adversary, perceptual, batches, Path(folder), config, accelerator)
-        seconds, drawing, products = [], [], []
+        seconds, drawing, products, before = [], [], [], 0
         draw = batches.draw
 
         def timed_draw() -> object:
@@ -60,6 +63,8 @@ def measure(preset: str, size: int, photos: list[Path], nets: Path | None, steps
 
         batches.draw = timed_draw  # type: ignore[method-assign, assignment]
         for _ in range(steps + 5):
+            if len(seconds) == 5:
+                before = trainer.seen
             drawing.append(0.0)
             start = time.perf_counter()
             values = trainer.train_step()
@@ -69,7 +74,7 @@ def measure(preset: str, size: int, photos: list[Path], nets: Path | None, steps
     step, product = (float(torch.tensor(x[5:]).median()) for x in (seconds, products))
     share = sum(drawing[5:]) / sum(seconds[5:])
     return {
-        "size": size, "batch": config.batch, "images_per_second": round(config.batch / step, 2),
+        "size": size, "batch": config.batch, "images_per_second": round((trainer.seen - before) / sum(seconds[5:]), 2),
         "loading_share": round(share, 4), "step_seconds": round(step, 4), "product_seconds": round(product, 5),
     }  # fmt: skip
 
