@@ -16,6 +16,7 @@ from inpaint.models.layers import InpaintingNetwork, composite
 COARSEST = 64  # longest side of the first octave is at most that of the whole scenes of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
 GUIDING = 256  # the same for a fill that only guides patches: finer octaves add nothing that patches take up
+SMALLER = (0.5, 0.75)  # of the first octave's size: fills at these sizes are averaged with its own
 
 
 def octave_sizes(height: int, width: int, guided: bool = True, finest: int = FINEST) -> list[tuple[int, int]]:
@@ -61,6 +62,36 @@ def shrink_known(
     return (small / np.maximum(share, 1e-3)[..., None]).astype(np.float32), share < 0.5
 
 
+def _tensors(
+    scaled: NDArray[np.float32], mask: NDArray[np.bool_], size: tuple[int, int], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """A window at a smaller size: photo float (1, 3, h, w) in [-1, 1] and hole float (1, 1, h, w), 1 = hole."""
+    small, hole = shrink_known(scaled, mask, size)
+    known = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].to(device)
+    return known, torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
+
+
+def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32], mask: NDArray[np.bool_]) -> Tensor:
+    """The first octave's fill averaged with fills at still smaller sizes: what is invented differs between them.
+
+    Args:
+        network: a generator that takes a guide.
+        first: float (1, 3, h, w) in [-1, 1], the first octave's fill.
+        scaled: float32 (H, W, 3) in [-1, 1], the window.
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        float (1, 3, h, w) in [-1, 1].
+    """
+    height, width = first.shape[-2:]
+    fills = [first]
+    for share in SMALLER:
+        size = max(1, round(height * share)), max(1, round(width * share))
+        fill = network(*_tensors(scaled, mask, size, first.device)).float()
+        fills.append(F.interpolate(fill, size=(height, width), mode="bicubic"))
+    return torch.stack(fills).mean(dim=0).clamp(-1, 1)
+
+
 @torch.inference_mode()
 def fill_structure(
     network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
@@ -89,14 +120,14 @@ def fill_structure(
     sizes = octave_sizes(height, width, network.takes_guide, finest)
     for octave, size in enumerate(sizes):
         progress("structure", size[0] * size[1] / (4 * sizes[-1][0] * sizes[-1][1]) if octave else 0.0)
-        small, hole = shrink_known(scaled, mask, size)
-        known = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None].to(device)
-        hole_map = torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
+        known, hole_map = _tensors(scaled, mask, size, device)
         if guide is not None:
             guide = F.interpolate(guide, size=size, mode="bilinear")
         inputs = [known, hole_map] if guide is None else [known, hole_map, guide]
         inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
         prediction = network(*inputs).float().clamp(-1, 1)
+        if octave == 0 and network.takes_guide:
+            prediction = _agree(network, prediction, scaled, mask)
         guide = composite(prediction, known, hole_map)
     fill = ((prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.float32)
     if fill.shape[:2] != (height, width):
