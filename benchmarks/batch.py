@@ -69,7 +69,7 @@ class Watch(threading.Thread):
 
     def __init__(self, leader: int, pause: float) -> None:
         super().__init__(daemon=True)
-        self.pause, self.leader, self.peak, self.peak_rss, self.most = leader, 0, 0, 0
+        self.pause, self.leader, self.peak, self.peak_rss, self.most = pause, leader, 0, 0, 0
         self.seconds: dict[int, float] = {}
         self.over = threading.Event()
 

@@ -21,7 +21,7 @@ from inpaint.batch.plan import Task
 from inpaint.batch.work import Filler, Settings, Turn
 from inpaint.errors import InpaintError
 
-DEPTH = 3  # photos a worker has in hand: one is filled while the other is read or written
+DEPTH = 2  # photos a worker has in hand: one is filled while the other is read or written
 LIVES = 3  # workers that may die before they are ready, one after another, until the run is given up
 
 
