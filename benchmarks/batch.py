@@ -5,6 +5,7 @@
 Every case is the whole command, in processes of its own, on the same files: JPEG photos (from folders and tar files,
 cut to squares, with grain; synthetic without sources), and a PNG mask with one blob for each. `2x1` is two workers of
 one thread each. Memory is the proportional set size of the whole tree of processes: shared pages count once.
+`others'` is what the rest of the machine took meanwhile, in cores: where it is not about 0 no ratio means much.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from inpaint.evaluation.timing import blob_mask, synthetic_photo
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STAGES = ("read", "fill", "write", "total")
+COLUMNS = ("steady_photos_per_second", "first_photo_seconds", "busy_cores", "cores_of_others")
 GRAIN = 3.0  # sigma in levels: photos that were enlarged have none of their own
 
 
@@ -52,6 +54,12 @@ def processes(leader: int) -> dict[int, float]:
             found[process] = seconds[process]
         left += children[process]
     return found
+
+
+def busy_seconds() -> float:
+    """Processor seconds that the whole machine has spent on anything so far."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return (sum(map(int, fields[:3])) + sum(map(int, fields[5:8]))) / TICKS
 
 
 def resident(process: int) -> tuple[int, int]:
@@ -120,9 +128,9 @@ def measure(root: Path, workers: int, threads: int, extra: list[str], pause: flo
     output = root / f"out-{workers}x{threads}"
     command = [sys.executable, "-m", "inpaint", "batch", str(root / "photos"), "-m", str(root / "masks")]
     command += ["-o", str(output), "--workers", str(workers), "--threads", str(threads), "--json", *extra]
-    began, start = time.time(), time.perf_counter()
+    began, start, busy = time.time(), time.perf_counter(), busy_seconds()
     ended, watch = watched(command, pause)
-    wall = time.perf_counter() - start
+    wall, busy = time.perf_counter() - start, busy_seconds() - busy
     if ended.returncode:
         raise SystemExit(ended.stderr)
     done = json.loads(ended.stdout)["outputs"]
@@ -133,6 +141,7 @@ def measure(root: Path, workers: int, threads: int, extra: list[str], pause: flo
         "photos_per_second": len(done) / wall,
         "steady_photos_per_second": (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else None,
         "first_photo_seconds": times[0] - began, "cpu_seconds": cpu, "busy_cores": cpu / wall,
+        "cores_of_others": max(0.0, busy - cpu) / wall,
         "peak_mib": watch.peak / 2**20, "peak_rss_mib": watch.peak_rss / 2**20, "processes": watch.most,
         "stages": {name: float(np.mean([r["seconds"][name] for r in done])) for name in STAGES},
         "hashes": {Path(record["output"]).name: record["sha256"] for record in done},
@@ -150,11 +159,12 @@ def table(cases: list[dict[str, Any]]) -> str:
     cores = len(os.sched_getaffinity(0))
     one, all_cores = rate(1, 1), rate(1, cores)
     lines = [f"| workers x threads | photos/s | against 1 x 1 | against 1 x {cores} | steady photos/s | "
-             "first photo s | busy cores | read s | fill s | write s | peak MiB |", "|---|" + "---:|" * 10]  # fmt: skip
+             "first photo s | busy cores | others' | read s | fill s | write s | peak MiB |",
+             "|---|" + "---:|" * 11]  # fmt: skip
     for case in cases:
         against = [f"{case['photos_per_second'] / base:.2f}" if base else "" for base in (one, all_cores)]
         cells = [f"{case['workers']} x {case['threads']}", f"{case['photos_per_second']:.2f}", *against]
-        cells += [f"{case[key] or 0:.2f}" for key in ("steady_photos_per_second", "first_photo_seconds", "busy_cores")]
+        cells += [f"{case[key] or 0:.2f}" for key in COLUMNS]
         cells += [f"{case['stages'][name]:.2f}" for name in ("read", "fill", "write")] + [f"{case['peak_mib']:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

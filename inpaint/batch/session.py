@@ -14,7 +14,7 @@ from inpaint import __version__
 from inpaint.batch import places
 from inpaint.batch.journal import VERSION, Journal, JournalError, Past, read_journal
 from inpaint.batch.masks import learned_rule
-from inpaint.batch.memory import WORKER, photo_bytes, physical_memory, workers_for
+from inpaint.batch.memory import LEADER, PHOTO, WORKER, least_memory, photo_bytes, physical_memory, workers_for
 from inpaint.batch.plan import ALPHA, Plan, Request, is_rule
 from inpaint.batch.pool import Pool, Processes, Threads
 from inpaint.batch.resume import check_unchanged, plan_records, run_options, still_to_do
@@ -52,9 +52,10 @@ class Means:
         if self.workers is not None and self.workers < 0:
             raise OptionError(f"workers must be 0 or more, got {self.workers}")
         check_threads(self.threads)
-        if self.max_memory is not None and self.max_memory < 2 * WORKER:
-            least = 2 * WORKER / 2**20
-            raise OptionError(f"max-memory must be at least {least:,.0f}M, for one worker and a photo")
+        workers = self.workers or 1
+        if self.max_memory is not None and self.max_memory < least_memory(workers):
+            least, what = least_memory(workers) >> 20, "one worker" if workers == 1 else f"{workers} workers"
+            raise OptionError(f"max-memory must be at least {least}M for {what} and a photo")
         if self.max_memory is not None and self.ray is not None:
             raise OptionError("--max-memory is for one machine; Ray has limits of its own")
 
@@ -217,7 +218,7 @@ def _budget(means: Means, workers: int) -> Budget:
     most = means.max_memory or _most_memory()
     if means.ray is not None or most is None:
         return Budget(None, photo_bytes)
-    return Budget(max(most - max(1, workers) * WORKER, WORKER), photo_bytes)
+    return Budget(max(most - LEADER - max(1, workers) * WORKER, PHOTO), photo_bytes)
 
 
 def _most_memory() -> int | None:
