@@ -14,9 +14,7 @@ import pytest
 from PIL import Image
 
 from inpaint.batch.journal import Journal, JournalError, read_journal
-from inpaint.batch.memory import parse_bytes
 from inpaint.cli import main
-from inpaint.errors import OptionError
 from tests.batches import HEIGHT, WIDTH, arguments, batch, folders, records, tree, write_mask, write_photo
 from tests.conftest import scene
 
@@ -208,6 +206,16 @@ def test_resume_does_only_what_is_left(tmp_path, capsys):
     assert "1 done, 5 done before" in capsys.readouterr().out
 
 
+def test_resume_keeps_the_threads_of_the_run(tmp_path, capsys):
+    folders(tmp_path, 2)
+    assert batch(tmp_path, "--threads", "2") == 0
+    os.unlink(tmp_path / "out/a/photo00.png")
+    assert batch(tmp_path, "--resume", "--threads", "1") == 1
+    assert "options changed: threads was 2 and is 1" in capsys.readouterr().err
+    assert batch(tmp_path, "--resume", workers="1") == 0  # alone it would take all cores
+    assert {r["options"]["threads"] for r in journal(tmp_path, "run")} == {2}
+
+
 def test_resume_recognises_an_output_that_was_not_noted(tmp_path):
     cut_short(tmp_path, 2)
     begun = {r["output"]: r for r in journal(tmp_path, "ready")}
@@ -287,17 +295,6 @@ def test_journal_survives_a_torn_line_and_refuses_a_damaged_one(tmp_path):
         file.write(b"\n")
     with pytest.raises(JournalError, match="line 3 is not a record"):
         read_journal(path)
-
-
-@pytest.mark.parametrize(("text", "value"), [("6G", 6 << 30), ("1.5 GiB", 3 << 29), ("800M", 800 << 20), ("99", 99)])
-def test_sizes_of_memory(text, value):
-    assert parse_bytes(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "0", "G", "-1G", "5X"])
-def test_wrong_sizes_of_memory(text):
-    with pytest.raises(OptionError):
-        parse_bytes(text)
 
 
 # --- kills ---

@@ -173,7 +173,7 @@ def test_plan_is_shown_and_nothing_is_done(tmp_path, capsys):
     write_mask(tmp_path / "masks" / "c.png")
     assert batch(tmp_path, "--plan") == 0
     text = capsys.readouterr().out
-    assert "same path" in text and "40x32" in text and "1 outputs, 0 refused, 1 photos without a mask" in text
+    assert "same path" in text and "40x32" in text and "1 to do, 0 refused, 1 without a mask" in text
     assert f"without a mask: {tmp_path / 'photos/b.png'}" in text
     assert f"mask without a photo: {tmp_path / 'masks/c.png'}" in text
     assert batch(tmp_path, "--plan", "--json") == 0

@@ -2,8 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ from inpaint.photo.mask_meaning import THRESHOLD
 from inpaint.photo.masks import Mask, check_mask, load_mask
 from inpaint.photo.picture import Photo
 
-_TURN = threading.Lock()  # compiled searches behind some rules must not run twice at a time in one process
+_ONE = threading.Lock()  # compiled searches behind some rules must not run twice at a time in one process
 
 
 def united(files: list[Path], mask_is: str, limits: Limits) -> MaskMaker:
@@ -56,12 +58,12 @@ def own_alpha(name: str) -> MaskMaker:
     return make
 
 
-def by_rule(rule: MaskRule, name: str) -> MaskMaker:
-    """The hole that a rule finds."""
+def by_rule(rule: MaskRule, name: str, turn: Callable[[], AbstractContextManager[Any]]) -> MaskMaker:
+    """The hole that a rule finds while it holds a turn."""
 
     def make(photo: Photo, notes: list[str]) -> Mask:
         try:
-            with _TURN:
+            with _ONE, turn():
                 mask = rule(photo.pixels)
         except InpaintError as error:
             raise type(error)(f"{name}: {error}") from None
@@ -105,7 +107,8 @@ def _some_of_each_size(tasks: list[Task], limits: Limits) -> Iterator[NDArray]:
 
 
 def mask_maker(
-    rule: str, files: list[Path], name: str, mask_is: str, limits: Limits, learned: MaskRule | None = None
+    rule: str, files: list[Path], name: str, mask_is: str, limits: Limits, learned: MaskRule | None = None,
+    turn: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> MaskMaker | Path:
     """What `FillJob.mask` should be.
 
@@ -116,10 +119,11 @@ def mask_maker(
         mask_is: which part of a mask file is the hole.
         limits: larger files are refused.
         learned: the rule, ready for use.
+        turn: called for what is held while the rule looks.
     """
     if rule == ALPHA:
         return own_alpha(name)
     if rule:
         assert learned is not None
-        return by_rule(learned, name)
+        return by_rule(learned, name, turn)
     return files[0] if len(files) == 1 else united(files, mask_is, limits)

@@ -10,7 +10,9 @@ from inpaint.batch import places
 from inpaint.batch.plan import Task
 from inpaint.errors import OptionError
 
-WORKER = 700 << 20  # a worker with its libraries and its network, without a photo
+LEADER = 400 << 20  # the process that leads, and the one that workers are forked from (measured: 390 at most)
+WORKER = 600 << 20  # a worker with its libraries and its network, without a photo
+PHOTO = 300 << 20  # the least room that all photos in hand together are given
 PER_PIXEL = 40  # bytes at the peak of reading, filling, writing and proving one photo (docs/batch.md: 28 measured)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -61,7 +63,12 @@ def photo_bytes(task: Task) -> int | None:
     return None if size is None else size[0] * size[1] * PER_PIXEL
 
 
+def least_memory(workers: int) -> int:
+    """Bytes without which so many workers (0: this process alone) cannot be begun."""
+    return LEADER + max(1, workers) * WORKER + PHOTO
+
+
 def workers_for(cores: int, memory: int | None, tasks: int) -> int:
     """Workers that the cores, the memory and the number of tasks are good for, at least 1."""
-    fit = cores if memory is None else max(1, memory // (2 * WORKER))
+    fit = cores if memory is None else max(1, (memory - LEADER) // (WORKER + PHOTO))
     return max(1, min(cores, fit, tasks))

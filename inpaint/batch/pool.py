@@ -5,20 +5,20 @@ output its name asks first (`ready`) and waits for `allow`, so that the journal 
 """
 
 import contextlib
-import multiprocessing
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from inpaint.batch.forkserver import worker_context
 from inpaint.batch.plan import Task
-from inpaint.batch.work import Filler, Settings
+from inpaint.batch.work import Filler, Settings, Turn
 from inpaint.errors import InpaintError
 
 DEPTH = 2  # photos a worker has in hand: one is filled while the other is read or written
@@ -79,10 +79,10 @@ class Gates:
 
 
 class Threads:
-    """Threads of this process, which end with it."""
+    """Threads of this process, which end with it; `turn` as for `Filler`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._filler, self._gates = Filler(settings), Gates()
+    def __init__(self, settings: Settings, turn: Turn = nullcontext) -> None:
+        self._filler, self._gates = Filler(settings, turn), Gates()
         self._filler.prepare()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._tasks: queue.SimpleQueue[tuple[Task, list[str]]] = queue.SimpleQueue()
@@ -141,11 +141,7 @@ class Processes:
     """Processes of this machine; one that dies is replaced, and what it had in hand is reported lost."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
-        # A fork server imports torch once for all workers, and each shares its memory until it writes to it.
-        method = "forkserver" if sys.platform == "linux" else "spawn"
-        self._context = multiprocessing.get_context(method)
-        if method == "forkserver":
-            self._context.set_forkserver_preload(["inpaint.batch.pool"])
+        self._context = worker_context()
         self._settings, self._deaths, self._lost = settings, 0, list[Event]()
         self._workers = [self._start() for _ in range(workers)]
 

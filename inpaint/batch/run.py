@@ -124,7 +124,9 @@ class _Lead:
                 self.known.setdefault(event.output, []).append(event.sha256)
             elif event.kind == "finished":
                 del self.in_hand[event.output]
-                if event.record["kind"] != "dropped":
+                if event.record["kind"] == "dropped":
+                    self.counts.stopped = True
+                else:
                     records.append(event.record)
                     getattr(self.counts, event.record["kind"]).append(event.record)
             else:

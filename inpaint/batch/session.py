@@ -5,8 +5,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from inpaint import __version__
 from inpaint.batch import places
 from inpaint.batch.journal import VERSION, Journal, JournalError, Past, read_journal
 from inpaint.batch.masks import learned_rule
-from inpaint.batch.memory import WORKER, photo_bytes, physical_memory, workers_for
-from inpaint.batch.plan import ALPHA, Plan, Request, Task, is_rule
+from inpaint.batch.memory import LEADER, PHOTO, WORKER, least_memory, photo_bytes, physical_memory, workers_for
+from inpaint.batch.plan import ALPHA, Plan, Request, is_rule
 from inpaint.batch.pool import Pool, Processes, Threads
 from inpaint.batch.resume import check_unchanged, plan_records, run_options, still_to_do
 from inpaint.batch.run import Budget, Counts, remove_empty_folders, run_tasks
-from inpaint.batch.work import Settings, remove_left_behind
+from inpaint.batch.work import Settings, Turn, remove_left_behind
 from inpaint.errors import NothingToDo, OptionError, shown
 from inpaint.fill_file import FillJob, weights_hash
 from inpaint.filling.threads import check_threads
@@ -52,9 +52,10 @@ class Means:
         if self.workers is not None and self.workers < 0:
             raise OptionError(f"workers must be 0 or more, got {self.workers}")
         check_threads(self.threads)
-        if self.max_memory is not None and self.max_memory < 2 * WORKER:
-            least = 2 * WORKER / 2**20
-            raise OptionError(f"max-memory must be at least {least:,.0f}M, for one worker and a photo")
+        workers = self.workers or 1
+        if self.max_memory is not None and self.max_memory < least_memory(workers):
+            least, what = least_memory(workers) >> 20, "one worker" if workers == 1 else f"{workers} workers"
+            raise OptionError(f"max-memory must be at least {least}M for {what} and a photo")
         if self.max_memory is not None and self.ray is not None:
             raise OptionError("--max-memory is for one machine; Ray has limits of its own")
 
@@ -91,7 +92,7 @@ def check_request(request: Request, template: FillJob, means: Means) -> None:
 
 def run_batch(
     plan: Plan, request: Request, template: FillJob, means: Means, journal_path: Path, resume: bool,
-    tell: Callable[[Counts], None], stopping: Callable[[], bool],
+    tell: Callable[[Counts], None], stopping: Callable[[], bool], turn: Turn = nullcontext,
 ) -> Counts:  # fmt: skip
     """Do what a plan says.
 
@@ -104,6 +105,8 @@ def run_batch(
         resume: go on with the journal's run if there is one.
         tell: called after every change.
         stopping: whether to finish what is in hand and stop.
+        turn: called for a context manager that is held while this process computes, so that others who compute in it
+            get their turns, too; one that raises `Cancelled` leaves the photo undone. Only for `workers` 0.
 
     Raises:
         NothingToDo: the plan is empty.
@@ -113,28 +116,32 @@ def run_batch(
         what = "no photo has a mask" if plan.unmasked else "no photos were found"
         raise NothingToDo(f"{', '.join(shown(p) for p in request.photos)}: {what}")
     options = run_options(template, request, weights_hash(template.model, template.weights))
-    rule = learned_rule(request.masks if is_rule(request.masks) else "", plan.tasks, template.limits)
+    threads = threads_of(means, request, len(plan.tasks))
+    with turn():
+        rule = learned_rule(request.masks if is_rule(request.masks) else "", plan.tasks, template.limits)
     if rule is not None and rule.learned is not None:
         options["masks_sha256"] = _hash_of_masks(rule.learned)
     with Journal(journal_path) as journal:
         past = read_journal(journal_path)
         journal.cut(past.size)
         if past.run is not None and resume:
+            options["threads"] = threads = means.threads or past.run["options"].get("threads")
             check_unchanged(journal_path, past, options, plan)
             run, tasks = past.run["id"], still_to_do(past, plan)
             remove_left_behind(run, [task.output for task in plan.tasks])
             journal.write([{"kind": "resume", "time": time.time(), "tasks": len(tasks)}])
         else:
             _check_finished(journal_path, past, template.overwrite)
-            past, run, tasks = Past(), secrets.token_hex(4), plan.tasks
+            past, run, tasks, options["threads"] = Past(), secrets.token_hex(4), plan.tasks, threads
             _begin(journal, plan, options, run)
         to_do = {task.output for task in tasks}
         counts = Counts(len(plan.tasks) + len(plan.refused))
         counts.before = [past.done[t.output] for t in plan.tasks if t.output not in to_do]
         _note_refused(journal, plan, counts)
         if tasks:
-            with closing(_pool(request, Settings(template, run, rule=rule), means, len(tasks))) as pool:
-                run_tasks(tasks, past.ready, pool, journal, counts, _budget(means, tasks), tell, stopping)
+            settings, workers = Settings(template, run, threads, rule), workers_of(means, request, len(tasks))
+            with closing(_pool(settings, means, workers, turn)) as pool:
+                run_tasks(tasks, past.ready, pool, journal, counts, _budget(means, workers), tell, stopping)
             remove_left_behind(run, [task.output for task in plan.tasks])
         journal.write([_end(counts)])
     remove_empty_folders(places.normal(request.output), [r["output"] for r in counts.failed + counts.empty])
@@ -192,22 +199,26 @@ def workers_of(means: Means, request: Request, tasks: int) -> int:
     return workers_for(_cores(), means.max_memory or _most_memory(), tasks)
 
 
-def _pool(request: Request, settings: Settings, means: Means, tasks: int) -> Pool:
+def threads_of(means: Means, request: Request, tasks: int) -> int | None:
+    """CPU threads for each worker: part of the options, since sums in other orders round a few pixels differently."""
+    if means.threads is not None or means.ray is not None:
+        return means.threads
+    return max(1, _cores() // max(1, workers_of(means, request, tasks)))
+
+
+def _pool(settings: Settings, means: Means, workers: int, turn: Turn) -> Pool:
     if means.ray is not None:
         from inpaint.batch.cluster import Cluster
 
-        return Cluster(replace(settings, threads=means.threads), means.ray, means.workers)
-    workers = workers_of(means, request, tasks)
-    settings = replace(settings, threads=means.threads or max(1, _cores() // max(1, workers)))
-    return Processes(settings, workers) if workers else Threads(settings)
+        return Cluster(settings, means.ray, means.workers)
+    return Processes(settings, workers) if workers else Threads(settings, turn)
 
 
-def _budget(means: Means, tasks: list[Task]) -> Budget:
+def _budget(means: Means, workers: int) -> Budget:
     most = means.max_memory or _most_memory()
     if means.ray is not None or most is None:
         return Budget(None, photo_bytes)
-    workers = means.workers if means.workers is not None else workers_for(_cores(), most, len(tasks))
-    return Budget(max(most - max(1, workers) * WORKER, WORKER), photo_bytes)
+    return Budget(max(most - LEADER - max(1, workers) * WORKER, PHOTO), photo_bytes)
 
 
 def _most_memory() -> int | None:

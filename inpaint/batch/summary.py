@@ -47,7 +47,7 @@ def plan_text(plan: Plan) -> str:
     lines += asides(plan)
     lines += [f"left out: {shown(place)}: {reason}" for place, reason in plan.left_out]
     refused, unmasked = len(plan.refused), len(plan.unmasked)
-    lines.append(f"{len(plan.tasks):,} outputs, {refused:,} refused, {unmasked:,} photos without a mask")
+    lines.append(f"{len(plan.tasks):,} to do, {refused:,} refused, {unmasked:,} without a mask")
     return "\n".join(lines)
 
 

@@ -9,10 +9,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from inpaint.batch import places
 from inpaint.batch.masks import mask_maker
@@ -23,10 +25,11 @@ from inpaint.filling.report import FillResult
 from inpaint.filling.threads import set_threads
 from inpaint.inpainter import Inpainter
 from inpaint.masking.rules import MaskRule
+from inpaint.models.layers import InpaintingNetwork
 from inpaint.photo.staging import Staging
 
 Ask = Callable[[str], bool]  # the hash of what is about to appear -> whether it may
-TURN = threading.Lock()  # held by whoever fills in this process
+Turn = Callable[[], AbstractContextManager[Any]]  # held while something is computed
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,28 @@ class Settings:
 class TurnTaking(Inpainter):
     """An inpainter that several threads share: one fills while the others read and write."""
 
+    turn: Turn = staticmethod(nullcontext)
+
+    def __init__(self, network: InpaintingNetwork, device: torch.device) -> None:
+        super().__init__(network, device)
+        self._one = threading.Lock()  # whoever waits for a turn does so once for all threads
+
     def fill(self, *args: Any, **kwargs: Any) -> FillResult:
         """As `Inpainter.fill`, one call at a time."""
-        with TURN:
+        with self._one, self.turn():
             return super().fill(*args, **kwargs)
 
 
 class Filler:
-    """Does tasks with one network, for as many threads as call it."""
+    """Does tasks with one network, for as many threads as call it.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    Args:
+        settings: of the run.
+        turn: called for what is held while a mask is found or a hole is filled, where others compute as well.
+    """
+
+    def __init__(self, settings: Settings, turn: Turn = nullcontext) -> None:
+        self.settings, self._turn = settings, turn
         self._inpainter: TurnTaking | None = None
         self._hashes: dict[str, tuple[Any, str | None]] = {}
 
@@ -70,7 +84,9 @@ class Filler:
             InpaintError: it cannot be loaded.
         """
         job = self.settings.template
-        self._inpainter = TurnTaking.load(job.model, job.weights, job.device)  # type: ignore[assignment]
+        inpainter: TurnTaking = TurnTaking.load(job.model, job.weights, job.device)  # type: ignore[assignment]
+        inpainter.turn = self._turn
+        self._inpainter = inpainter
 
     def do(self, task: Task, known: list[str], ask: Ask) -> dict[str, Any]:
         """Fill one photo.
@@ -132,7 +148,8 @@ class Filler:
         with ExitStack() as stack:
             near = _Near(task, self.settings, stack)
             mask = mask_maker(
-                task.rule, near.masks, shown(near.photo), template.mask_is, template.limits, self.settings.rule
+                task.rule, near.masks, shown(near.photo), template.mask_is, template.limits, self.settings.rule,
+                self._turn,
             )  # fmt: skip
             job = replace(
                 template, photo=near.photo, mask=mask, output=near.output, show_hole=task.rule == ALPHA

@@ -84,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
         from inpaint.masking.text import check_detector
 
         check_detector()
+    if args.ray is None and args.workers != 0 and not args.plan:
+        from inpaint.batch.forkserver import warm_up
+
+        warm_up()
     from inpaint.batch.memory import parse_bytes
     from inpaint.batch.plan import make_plan
     from inpaint.batch.session import Means, check_request, default_journal, run_batch

@@ -88,7 +88,9 @@ def eight_bits(values: NDArray[np.uint16]) -> NDArray[np.uint8]:
 def _decide(colours: NDArray[np.uint8], opaque: Mask, name: str) -> tuple[Mask, str]:
     if not opaque.all():
         return _decide_alpha(colours, opaque, name)
-    chroma = colours.max(axis=2).astype(np.int16) - colours.min(axis=2)
+    red, green, blue = np.moveaxis(colours, 2, 0)  # numpy is slow along an axis of three
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    chroma = highest.astype(np.int16) - lowest
     coloured = chroma > COLOURFUL
     if coloured.mean() > 1e-4:
         return _decide_colour(colours, chroma, coloured, name)

@@ -101,4 +101,5 @@ class Photo:
         """Where the pixels differ from the source's: bool (H, W)."""
         if self.source is None:
             return np.ones(self.pixels.shape[:2], bool)
-        return (self.pixels != self.source.pixels).any(axis=2)
+        red, green, blue = np.moveaxis(self.pixels != self.source.pixels, 2, 0)  # `any` is slow along an axis of three
+        return red | green | blue

@@ -6,6 +6,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from inpaint.batch.run import Counts
 from inpaint.batch.session import Means, check_request, run_batch
 from inpaint.batch.sheet import contact_sheet
 from inpaint.batch.summary import plan_json, run_json
+from inpaint.batch.work import Turn
 from inpaint.errors import MaskError, OptionError, PhotoError
 from inpaint.fill_file import FillJob
 from inpaint.masking.rules import parse_rule
@@ -163,8 +165,11 @@ class FolderJob:
             text = text.replace(f"{root}{os.sep}", "")
         return text
 
-    def run(self) -> Iterator[Counts]:
+    def run(self, turn: Turn = nullcontext) -> Iterator[Counts]:
         """Do what the plan says, once; stops when the iterator is closed or `stop` was called.
+
+        Args:
+            turn: as for `run_batch`.
 
         Yields:
             how far it is, at least once a second.
@@ -184,7 +189,8 @@ class FolderJob:
         def work() -> None:
             try:
                 journal = self.folder / "journal.jsonl"
-                run_batch(self.plan, self.request, self.template, Means(0), journal, False, tell, self.stopping.is_set)
+                stopping = self.stopping.is_set
+                run_batch(self.plan, self.request, self.template, Means(0), journal, False, tell, stopping, turn)
                 news.put(None)
             except BaseException as error:  # handed to the thread that waits
                 news.put(error)

@@ -77,7 +77,8 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
             return
         yield gr.update(interactive=False), gr.update(interactive=True), same, same, same
         try:
-            for counts in made.run():
+            client = f"folder:{request.session_hash}"
+            for counts in made.run(lambda: actions.turns.turn(client, made.stopping, always=True)):
                 shown = progress_html(counts, time.monotonic() - start, made.stopping.is_set(), language)
                 yield same, same, gr.update(value=shown, visible=True), same, same
             end: tuple[Any, ...] = shown_results(actions, made, time.monotonic() - start, language)

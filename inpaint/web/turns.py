@@ -86,18 +86,19 @@ class Turns:
         return turn
 
     @contextmanager
-    def turn(self, client: str, stop: threading.Event | None = None) -> Iterator[None]:
+    def turn(self, client: str, stop: threading.Event | None = None, always: bool = False) -> Iterator[None]:
         """Wait for a slot in this thread and hold it.
 
         Args:
             client: who asks.
             stop: set by whoever no longer wants it.
+            always: as for `ask`.
 
         Raises:
             Full: at once, where all places are taken.
             Cancelled: `stop` was set in the queue.
         """
-        turn = self.ask(client)
+        turn = self.ask(client, always)
         try:
             while not turn.granted.done():
                 if stop is not None and stop.is_set():

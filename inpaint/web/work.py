@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from inpaint.batch.work import TURN
 from inpaint.errors import Cancelled, InpaintError, MaskError
 from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
@@ -84,12 +83,7 @@ def _fill(
     inpainter = networks.get(request.model)
     before = session.pixels(parent)
     source = session.photo.with_pixels(before)
-    while not TURN.acquire(timeout=PAUSE):  # a photo of a folder is being filled
-        check_cancelled(session)
-    try:
-        result = inpainter.fill(source.visible_pixels(), mask, request.options, list(session.photo.notes), tell)
-    finally:
-        TURN.release()
+    result = inpainter.fill(source.visible_pixels(), mask, request.options, list(session.photo.notes), tell)
     hole = dilate_mask(mask, request.options.dilate)
     name, group = session.add_mask(mask), len(session.steps)
     numbers = []
