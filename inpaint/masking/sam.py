@@ -51,6 +51,14 @@ def how_to_get() -> str:
     )
 
 
+def sam_status() -> str:
+    """One line that says where MobileSAM is, or how it comes here."""
+    place = sam_folder()
+    if place is not None and sam_available():
+        return f"MobileSAM, which outlines objects for masks: {place}"
+    return how_to_get()
+
+
 def sam_available(folder: str | os.PathLike[str] | None = None) -> bool:
     """Whether `sam_mask` can work here."""
     return sam_folder(folder) is not None and find_spec("onnxruntime") is not None
