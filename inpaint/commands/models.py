@@ -86,7 +86,7 @@ def run_list(args: argparse.Namespace) -> None:
     for row in rows:
         weights = "shipped" if row["weights"] else "-"
         print(f"{row['name']:12} {row['parameters']:>11,} {row['receptive_field']:>4} px  {weights:8} {row['follows']}")
-    print(sam_status())
+    print(sam_status(), file=sys.stderr)  # no network of ours, so no row of the table
 
 
 def run_import(args: argparse.Namespace) -> None:
