@@ -104,6 +104,17 @@ def test_an_object_is_found_by_what_points_at_it(kind):
     assert overlap(found, truth) > 0.93 and np.array_equal(picture, before)
 
 
+@pytest.mark.parametrize("at", [(0.5, 0.5), (0.3, 0.4), (0.7, 0.6), (0.2, 0.2)])
+def test_a_small_scribble_on_a_flat_thing_finds_all_of_it(at):
+    picture, thing = np.full((160, 200, 3), 200, np.uint8), np.zeros((160, 200), bool)
+    thing[30:130, 40:160] = True
+    picture[thing] = (200, 30, 30)
+    scribble = np.zeros_like(thing)
+    x, y = round(40 + at[0] * 120), round(30 + at[1] * 100)
+    scribble[y - 3 : y + 4, x - 9 : x + 10] = True
+    assert overlap(masking.object_mask(picture, scribble=scribble, engine="embedded"), thing) > 0.8
+
+
 def test_a_minus_click_takes_something_away():
     picture = np.full((160, 240, 3), 200, np.uint8)
     left, right = disc((160, 240), (80, 80), 34), disc((160, 240), (160, 80), 34)

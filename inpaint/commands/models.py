@@ -61,6 +61,7 @@ def check_output(path: Path, ending: str, overwrite: bool) -> None:
 def run_list(args: argparse.Namespace) -> None:
     """Show every network."""
     from inpaint.errors import WeightsError
+    from inpaint.masking.sam import sam_status
     from inpaint.models import build_network
     from inpaint.models.receptive_field import theoretical_field
     from inpaint.models.registry import NETWORKS
@@ -85,6 +86,7 @@ def run_list(args: argparse.Namespace) -> None:
     for row in rows:
         weights = "shipped" if row["weights"] else "-"
         print(f"{row['name']:12} {row['parameters']:>11,} {row['receptive_field']:>4} px  {weights:8} {row['follows']}")
+    print(sam_status(), file=sys.stderr)  # no network of ours, so no row of the table
 
 
 def run_import(args: argparse.Namespace) -> None:

@@ -26,6 +26,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_threads(command)
     command.add_argument("--nets", type=Path, metavar="DIR", help="SqueezeNet and LPIPS files (or INPAINT_NETS)")
     command.add_argument("--init", type=Path, metavar="WEIGHTS", help="weights file to start from")
+    command.add_argument(
+        "--silhouettes", type=Path, metavar="FILE|DIR",
+        help="give half of the object masks these shapes: from `inpaint mask silhouettes` (.npz), or a folder of masks",
+    )  # fmt: skip
     command.add_argument("--resume", action="store_true", help="go on from the state in the run's folder")
     command.set_defaults(run=run)
 
@@ -41,7 +45,9 @@ def run(args: argparse.Namespace) -> None:
     named = {name: getattr(args, name) for name in ("size", "batch", "steps", "minutes")}
     given = {name: value for name, value in named.items() if value is not None}
     config = replace(PRESETS[args.preset], seed=args.seed, **given)
-    trainer = run_training(args.photos, args.output, config, args.nets, args.resume, args.init, args.device)
+    trainer = run_training(
+        args.photos, args.output, config, args.nets, args.resume, args.init, args.device, args.silhouettes
+    )
     if trainer.accelerator.is_main_process:
         print(
             f"{args.output / 'state.pt'}: step {trainer.step}, {trainer.seconds / 60:.1f} minutes trained; "

@@ -6,9 +6,10 @@ from typing import Any
 _HOMES = {
     "text_mask": "text", "text_lines": "text", "object_mask": "object", "shadow_mask": "shadow",
     "scratch_mask": "scratches", "region_mask": "regions", "colour_mask": "regions", "repeated_mask": "repeated",
-    "repeated_masks": "repeated", "cut_silhouettes": "silhouettes", "Silhouettes": "silhouettes", "MaskRule": "rules",
-    "parse_rule": "rules", "combine": "edit", "invert": "edit", "grow": "edit", "shrink": "edit", "smooth": "edit",
-    "fill_holes": "edit", "remove_specks": "edit", "random_mask": "random", "overlay": "preview",
+    "repeated_masks": "repeated", "cut_silhouettes": "silhouettes", "read_silhouettes": "silhouettes",
+    "Silhouettes": "silhouettes", "MaskRule": "rules", "parse_rule": "rules", "combine": "edit", "invert": "edit",
+    "grow": "edit", "shrink": "edit", "smooth": "edit", "fill_holes": "edit", "remove_specks": "edit",
+    "random_mask": "random", "overlay": "preview",
 }  # fmt: skip
 __all__ = sorted(_HOMES)
 

@@ -7,8 +7,12 @@ the same seed, the same distribution (a test compares areas).
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from inpaint.masking import silhouettes as cut
 
 _STROKES = {  # count, vertices, length, width: as in masking/random.py
     "thin": ((1, 5), (2, 5), (0.1, 0.5), (0.006, 0.03)),
@@ -27,15 +31,26 @@ class DeviceMasks:
         device: where they are made.
         seed: of the generator.
         mix: weight of each kind.
+        silhouettes: shapes that `cut.SHARE` of the object masks have, instead of being blobs; None for blobs alone.
     """
 
-    def __init__(self, size: int, device: torch.device, seed: int, mix: dict[str, float]) -> None:
+    def __init__(
+        self, size: int, device: torch.device, seed: int, mix: dict[str, float],
+        silhouettes: cut.Silhouettes | None = None,
+    ) -> None:
         self.size, self.device = size, device
         self.generator = torch.Generator(device).manual_seed(seed)
         self.kinds = list(mix)
         self.weights = torch.tensor(list(mix.values()), device=device, dtype=torch.float32)
         row = torch.arange(size, device=device, dtype=torch.float32)
         self.y, self.x = row[None, :, None], row[None, None, :]  # (1, S, 1), (1, 1, S)
+        self.shapes: Tensor | None = None  # uint8 (N, 1, 96, 96)
+        if silhouettes is not None:
+            squares = np.zeros((len(silhouettes.shapes), 1, cut.SIDE, cut.SIDE), np.uint8)
+            for square, shape in zip(squares, silhouettes.shapes, strict=True):
+                top, left = ((cut.SIDE - side) // 2 for side in shape.shape)
+                square[0, top : top + shape.shape[0], left : left + shape.shape[1]] = shape
+            self.shapes = torch.from_numpy(squares).to(device)
 
     def draw(self, count: int) -> Tensor:
         """Masks float (count, 1, S, S), 1 = hole, none empty and none above 80 %."""
@@ -64,7 +79,11 @@ class DeviceMasks:
         if kind == "boxes":
             return self._boxes(count)
         if kind == "objects":
-            return self._objects(count)
+            masks = self._objects(count)
+            if self.shapes is not None:
+                chosen = torch.nonzero(self._uniform((count,), (0, 1)) < cut.SHARE)[:, 0]
+                masks[chosen] = self._silhouettes(self.shapes, len(chosen))
+            return masks
         masks = self._strokes(kind, count)
         if kind == "thick":
             boxed = (self._uniform((count, 1, 1), (0, 1)) < 0.3).float()
@@ -133,3 +152,18 @@ class DeviceMasks:
         across = (x * torch.cos(tilt) + y * torch.sin(tilt)) / stretch
         down = (y * torch.cos(tilt) - x * torch.sin(tilt)) * stretch
         return (torch.hypot(across, down) <= scale * radius(torch.atan2(down, across))).float()
+
+    def _silhouettes(self, shapes: Tensor, count: int) -> Tensor:
+        """As `Silhouettes.__call__`: of 3 to 25 % of the picture, flipped, turned a little, perhaps at the border."""
+        picked = shapes[torch.randint(len(shapes), (count,), generator=self.generator, device=self.device)].float()
+        flip = 1 - 2 * (self._uniform((count, 1, 1), (0, 1)) < 0.5).float()
+        area = picked.sum(dim=(1, 2, 3)).clamp_min(1).view(-1, 1, 1)
+        scale = self.size * (self._uniform((count, 1, 1), (0.03, 0.25)) / area).sqrt()
+        turn = self._uniform((count, 1, 1), (-math.pi / 9, math.pi / 9))
+        margin = torch.where(self._uniform((count, 1, 1), (0, 1)) < 0.25, 0.05, 0.25)
+        middle = [self.size * (margin + (1 - 2 * margin) * self._uniform((count, 1, 1), (0, 1))) for _ in range(2)]
+        x, y = self.x + 0.5 - middle[0], self.y + 0.5 - middle[1]
+        across = (x * torch.cos(turn) + y * torch.sin(turn)) * flip / scale
+        down = (y * torch.cos(turn) - x * torch.sin(turn)) / scale
+        grid = torch.stack([across, down], dim=3) * (2 / shapes.shape[-1])
+        return (F.grid_sample(picked, grid, align_corners=False)[:, 0] > 0.5).float()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ from inpaint.errors import InpaintError, MaskError, OptionError
 from inpaint.masking import sam
 from inpaint.masking.distances import geodesic_distance
 from inpaint.masking.edit import fill_holes
+from inpaint.masking.guided import guided_filter
 from inpaint.masking.objectness import SIDE, likelihood, object_logits
 from inpaint.masking.pixels import Floats, Mask, Photo, eight_bits, lab
 from inpaint.masking.regions import box_mask, clip_box
@@ -22,8 +24,11 @@ Click = tuple[float, float, int]
 MARGIN = 0.4  # of a box's sides: the surroundings that are looked at
 GRABBED = 256  # pixels of the looked-at part's longer side when GrabCut draws the outline
 SURE, TRUST = 4.0, 0.8  # log odds that GrabCut may not overrule, and the weight of its answer beside the log odds
+TRIED = 512  # pixels of the photo's longer side when boxes are tried around a click or scribble
+UNSURE = 0.9  # certainty of the embedded odds below which MobileSAM may overrule them
 REFINED = 512  # pixels of the looked-at part's longer side when the outline is drawn to the photo's edges
 SLACKS = (0.08, 0.35, 1.0)  # of a scribble's sides: boxes that are tried around it
+FOLLOWED, CLOSE = 2, 0.15  # how many of them are drawn again around their object, with which share of slack
 SIZES = (0.12, 0.25, 0.45, 0.8)  # of the photo's shorter side: boxes that are tried around a click
 
 
@@ -92,7 +97,10 @@ def object_mask(
     if engine == "sam" or (engine == "auto" and sam.sam_available(folder)):
         if scribble is not None:
             points += [(x, y, 1) for x, y in _along(scribble)]
-        found = sam.sam_mask(pixels, points, place, folder)
+        if place is not None and not points:
+            found = _sam_and_embedded(pixels, place, folder)
+        else:
+            found = sam.sam_mask(pixels, points, place, folder)
     else:
         found = _embedded(pixels, points, place, scribble)
     if shadow:
@@ -121,21 +129,83 @@ def _around(mask: Mask, slack: float, shape: tuple[int, int]) -> Box:
 
 def _embedded(photo: Photo, points: list[Click], box: Box | None, scribble: Mask | None) -> Mask:
     """`object_mask` without MobileSAM."""
-    if scribble is not None and box is None:
-        return _from_scribble(photo, points, scribble)
-    if box is None:
-        return _from_clicks(photo, points)
-    return segment_box(photo, box, points, scribble)[0]
+    look = _best_look(photo, points, scribble) if box is None else _look(photo, box, points, scribble)
+    if look is None:
+        return np.zeros(photo.shape[:2], bool)
+    found = _outline(photo, look)
+    return found if box is not None or not points else _under(found, points)
+
+
+def _sam_and_embedded(photo: Photo, box: Box, folder: str | os.PathLike[str] | None) -> Mask:
+    """The object in a box, from MobileSAM's odds and the embedded ones.
+
+    MobileSAM alone answers where the embedded odds are unsure and its answer fits the box as well as theirs together:
+    on scenes it knows what a thing is; where it picks a part of what the box holds, the colours outside the box help.
+    """
+    first, second = sam.sam_logits(photo, [], box, folder)
+    look = _look(photo, box, [], None)
+    if look is None:
+        return np.asarray(first > 0)
+    size = look.allowed.shape[::-1]
+    colours = np.asarray(cv2.resize(look.logits, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    odds = 0.5 * np.clip(second[look.part], -10, 10) + 0.5 * np.clip(colours, -5, 5)
+    joined = np.zeros(first.shape, bool)
+    crop = photo[look.part]
+    joined[look.part] = _refined(crop, _grab_cut(crop, odds, look.allowed), look.allowed)
+    if look.certainty < UNSURE and _fit(first > 0, box) > _fit(joined, box):
+        return np.asarray(first > 0)
+    return joined
+
+
+def _fit(found: Mask, box: Box) -> float:
+    """Overlap of an object's bounding box with the box that was drawn around it."""
+    if not found.any():
+        return 0.0
+    x, y, w, h = _around(found, 0, (found.shape[0], found.shape[1]))
+    across = max(0, min(x + w, box[0] + box[2]) - max(x, box[0]))
+    down = max(0, min(y + h, box[1] + box[3]) - max(y, box[1]))
+    return across * down / (w * h + box[2] * box[3] - across * down)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen in and around a box.
+
+    Args:
+        part: slices of the photo, the box with its surroundings.
+        allowed: bool, of the part, where the object may be.
+        logits: float32, of the part made smaller, the log odds that a pixel is the object's.
+        box: bool, of the same size, True in the box.
+    """
+
+    part: tuple[slice, slice]
+    allowed: Mask
+    logits: Floats
+    box: Mask
+
+    @property
+    def certainty(self) -> float:
+        """How sharply the object stands out: the mean certainty in the box, in [0, 1]."""
+        return float(np.abs(np.tanh(self.logits[self.box] / 2)).mean())
+
 
 
 def segment_box(photo: Photo, box: Box, points: list[Click], scribble: Mask | None) -> tuple[Mask, float]:
     """The object in a box, bool (H, W), and how sharply it stands out: the mean certainty in the box, in [0, 1]."""
+    look = _look(photo, box, points, scribble)
+    if look is None:
+        return np.zeros(photo.shape[:2], bool), 0.0
+    return _outline(photo, look), look.certainty
+
+
+def _look(photo: Photo, box: Box, points: list[Click], scribble: Mask | None) -> Look | None:
+    """The odds in a box and its surroundings, made small; None where they have too few pixels."""
     shape = photo.shape[:2]
     x, y, w, h = box
     pad_x, pad_y = max(8, round(MARGIN * w)), max(8, round(MARGIN * h))
     left, top = max(0, x - pad_x), max(0, y - pad_y)
     right, bottom = min(shape[1], x + w + pad_x), min(shape[0], y + h + pad_y)
-    part = np.s_[top:bottom, left:right]
+    part = (slice(top, bottom), slice(left, right))
     inside = box_mask((x - left, y - top, w, h), (bottom - top, right - left))
     crop = photo[part]
     if inside.all():  # nothing around the box is known: its rim stands for the background
@@ -148,14 +218,17 @@ def segment_box(photo: Photo, box: Box, points: list[Click], scribble: Mask | No
     small = np.asarray(cv2.resize(crop, size, interpolation=how), np.uint8)
     small_box = cv2.resize(inside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
     if not small_box.any() or small_box.all():
-        return np.zeros(shape, bool), 0.0
-    logits = object_logits(small, small_box)
-    logits = logits + _seeds(small, points, scribble, (left, top), scale, part)
-    certainty = float(np.abs(np.tanh(logits[small_box] / 2)).mean())
-    allowed = inside if not points else np.ones_like(inside)
-    found = np.zeros(shape, bool)
-    found[part] = _refined(crop, _grab_cut(crop, logits, allowed), allowed)
-    return found, certainty
+        return None
+    logits = object_logits(small, small_box) + _seeds(small, points, scribble, (left, top), scale, part)
+    return Look(part, np.ones_like(inside) if points else inside, logits, small_box)
+
+
+def _outline(photo: Photo, look: Look) -> Mask:
+    """The object's outline drawn from the odds, bool (H, W)."""
+    found = np.zeros(photo.shape[:2], bool)
+    crop = photo[look.part]
+    found[look.part] = _refined(crop, _grab_cut(crop, look.logits, look.allowed), look.allowed)
+    return found
 
 
 def _seeds(
@@ -181,15 +254,16 @@ def _seeds(
     return added
 
 
-def _grab_cut(crop: Photo, logits: Floats, allowed: Mask) -> Floats:
+def _grab_cut(crop: Photo, logits: Floats, allowed: Mask, longest: int = GRABBED) -> Floats:
     """The log odds after GrabCut (Rother 2004) has drawn the outline, starting from them; float32 (h, w).
 
     Args:
         crop: uint8 (H, W, 3) RGB, the looked-at part.
         logits: float32, of any size.
         allowed: bool (H, W), where the object may be.
+        longest: pixels of the longer side at which it is drawn.
     """
-    scale = min(1.0, GRABBED / max(crop.shape[:2]))
+    scale = min(1.0, longest / max(crop.shape[:2]))
     size = (max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale)))
     odds = np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR), np.float32)
     labels = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
@@ -225,61 +299,71 @@ def _refined(crop: Photo, logits: Floats, allowed: Mask) -> Mask:
     return fill_holes(found, round(0.02 * found.sum()))
 
 
-def guided_filter(guide: Floats, values: Floats, radius: int, smoothness: float) -> Floats:
-    """Values made to follow the edges of a picture (He, Sun, Tang 2010, "Guided Image Filtering", colour guide).
+def _best_look(photo: Photo, points: list[Click], scribble: Mask | None) -> Look | None:
+    """Where the object that clicks or a scribble point at stands out best: boxes of several sizes are tried.
 
-    Args:
-        guide: float32 (H, W, 3), about in [0, 1].
-        values: float32 (H, W).
-        radius: of the windows, in pixels.
-        smoothness: the paper's epsilon.
-
-    Returns:
-        float32 (H, W).
+    Only the odds are compared, at a small size; the outline is drawn once, for the winner.
     """
-    side = (2 * radius + 1, 2 * radius + 1)
-    mean, level = cv2.blur(guide, side), cv2.blur(values, side)
-    with_values = cv2.blur(guide * values[..., None], side) - mean * level[..., None]
-    products = (guide[..., :, None] * guide[..., None, :]).reshape(*values.shape, 9)
-    squares = np.dstack([cv2.blur(np.ascontiguousarray(products[..., k]), side) for k in range(9)])
-    covariance = squares.reshape(*values.shape, 3, 3) - mean[..., :, None] * mean[..., None, :]
-    slope = np.linalg.solve(covariance + smoothness * np.eye(3, dtype=np.float32), with_values[..., None])[..., 0]
-    offset = level - (slope * mean).sum(axis=2)
-    slope = cv2.blur(slope.astype(np.float32), side)
-    return np.asarray((slope * guide).sum(axis=2) + cv2.blur(offset.astype(np.float32), side), np.float32)
-
-
-def _from_scribble(photo: Photo, points: list[Click], scribble: Mask) -> Mask:
-    """The object under a scribble, painted over it, in it or through it: boxes around it are tried as for clicks."""
-    best, best_score = np.zeros(scribble.shape, bool), 0.0
-    for slack in SLACKS:
-        box = _around(scribble, slack, (photo.shape[0], photo.shape[1]))
-        found, certainty = segment_box(photo, box, points, scribble)
-        score = certainty * (1 - cut_share(found, box)) * float(found[scribble].mean())
-        if score > best_score:
-            best, best_score = found, score
-    return best
-
-
-def _from_clicks(photo: Photo, points: list[Click]) -> Mask:
-    """The object under clicks: boxes of several sizes are tried, the one whose object stands out best wins."""
     shape = (photo.shape[0], photo.shape[1])
-    on = np.array([(x, y) for x, y, label in points if label])
-    middle, spread = on.mean(axis=0), np.ptp(on, axis=0)
-    best, best_score = np.zeros(shape, bool), -1.0
+    scale = min(1.0, TRIED / max(shape))
+    small_shape = (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))
+    small_points = [(min(x * scale, small_shape[1] - 1), min(y * scale, small_shape[0] - 1), n) for x, y, n in points]
+    small = np.asarray(cv2.resize(photo, small_shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    painted = None
+    if scribble is not None:
+        painted = cv2.resize(scribble.astype(np.float32), small_shape[::-1], interpolation=cv2.INTER_AREA) > 0
+
+    def tried(box: Box) -> tuple[float, Box, Box]:
+        """How well the object in a box stands out, the box, and one drawn closely around that object."""
+        look = _look(small, box, small_points, painted)
+        found = np.zeros(small_shape, bool) if look is None else _rough(small, look)
+        if painted is None:
+            found = _under(found, small_points)
+        if look is None or not found.any():
+            return 0.0, box, box
+        score = look.certainty * (1 - cut_share(found, box))
+        if painted is not None:
+            score *= float(found[painted].mean())
+        return score, box, _around(found, CLOSE, small_shape)
+
+    ranked = sorted(map(tried, _boxes(small_shape, small_points, painted)), reverse=True)
+    ranked += [tried(close) for _, box, close in ranked[:FOLLOWED] if close != box]
+    score, best, close = max(ranked)
+    if score == 0:
+        return None
+    for _ in range(FOLLOWED if painted is not None else 0):  # a scribble says little of the object's size: let it grow
+        score, box, wider = tried(close)
+        if score == 0:
+            break
+        best, close = box, wider
+    x, y, w, h = (side / scale for side in best)
+    return _look(photo, clip_box((x, y, w, h), shape), points, scribble)
+
+
+def _boxes(shape: tuple[int, int], points: list[Click], scribble: Mask | None) -> list[Box]:
+    """Boxes that may hold the object: of shares of the photo around clicks or a scribble, and a little around it."""
+    if scribble is not None:
+        near = [_around(scribble, slack, shape) for slack in SLACKS]
+        ys, xs = np.nonzero(scribble)
+        low, high = np.array((xs.min(), ys.min())), np.array((xs.max(), ys.max()))
+    else:
+        near = []
+        on = np.array([(x, y) for x, y, label in points if label])
+        low, high = on.min(axis=0), on.max(axis=0)
+    middle, spread = (on.mean(axis=0) if scribble is None else (low + high) / 2), high - low
     for size in SIZES:
         side = size * min(shape) + spread
-        box = clip_box((*(middle - side / 2), *np.maximum(side, 4)), shape)
-        for _ in range(2):
-            found, certainty = segment_box(photo, box, points, None)
-            found = _under(found, points)
-            if not found.any():
-                break
-            score = certainty * (1 - cut_share(found, box))
-            if score > best_score:
-                best, best_score = found, score
-            box = _around(found, 0.15, shape)
-    return best
+        near.append(clip_box((*(middle - side / 2), *np.maximum(side, 4)), shape))
+    return near
+
+
+def _rough(photo: Photo, look: Look) -> Mask:
+    """The object without its fine outline, bool (H, W)."""
+    found = np.zeros(photo.shape[:2], bool)
+    odds = _grab_cut(photo[look.part], look.logits, look.allowed, SIDE)
+    odds = np.asarray(cv2.resize(odds, look.allowed.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    found[look.part] = (odds > 0) & look.allowed
+    return found
 
 
 def _under(found: Mask, points: list[Click]) -> Mask:

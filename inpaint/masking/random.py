@@ -5,7 +5,7 @@ free-form masks of Yu 2019 (Algorithm 1), `boxes` after Yu 2018, and `objects`: 
 is what people really paint over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -101,19 +101,23 @@ def objects(rng: np.random.Generator, size: int) -> Mask:
     return canvas.astype(bool)
 
 
-KINDS: dict[str, Callable[[np.random.Generator, int], Mask]] = {
+Kind = Callable[[np.random.Generator, int], Mask]
+KINDS: dict[str, Kind] = {
     "thin": thin, "medium": medium, "thick": thick, "strokes": strokes, "boxes": boxes, "objects": objects,
 }  # fmt: skip
 TRAINING_MIX = {"thin": 0.12, "medium": 0.18, "thick": 0.2, "strokes": 0.12, "boxes": 0.08, "objects": 0.3}
 
 
-def random_mask(rng: np.random.Generator, size: int, mix: dict[str, float] = TRAINING_MIX) -> Mask:
+def random_mask(
+    rng: np.random.Generator, size: int, mix: dict[str, float] = TRAINING_MIX, drawn_by: Mapping[str, Kind] = KINDS
+) -> Mask:
     """Draw one square mask from a mix of kinds.
 
     Args:
         rng: source of randomness; the same state gives the same mask.
         size: side in pixels.
         mix: weight of each kind, any positive sum.
+        drawn_by: what draws each kind.
 
     Returns:
         bool (size, size), True = hole; never empty, never more than 80 % of the picture.
@@ -121,6 +125,6 @@ def random_mask(rng: np.random.Generator, size: int, mix: dict[str, float] = TRA
     kinds, weights = list(mix), np.array(list(mix.values()))
     while True:
         kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
-        mask = KINDS[kind](rng, size)
+        mask = drawn_by[kind](rng, size)
         if 0 < mask.mean() <= 0.8:
             return mask

@@ -51,6 +51,14 @@ def how_to_get() -> str:
     )
 
 
+def sam_status() -> str:
+    """One line that says where MobileSAM is, or how it comes here."""
+    place = sam_folder()
+    if place is not None and sam_available():
+        return f"MobileSAM, which outlines objects for masks: {place}"
+    return how_to_get()
+
+
 def sam_available(folder: str | os.PathLike[str] | None = None) -> bool:
     """Whether `sam_mask` can work here."""
     return sam_folder(folder) is not None and find_spec("onnxruntime") is not None
@@ -106,13 +114,13 @@ def embed(photo: Photo, folder: Path) -> tuple[Floats, float]:
     return embedding, scale
 
 
-def sam_mask(
+def sam_logits(
     photo: Photo,
     points: list[tuple[float, float, int]],
     box: tuple[int, int, int, int] | None = None,
     folder: str | os.PathLike[str] | None = None,
-) -> Mask:
-    """The object that clicks and a box point at.
+) -> list[Floats]:
+    """The log odds that each pixel is of the object that clicks and a box point at, at a first and a second look.
 
     Args:
         photo: uint8 (H, W, 3) RGB.
@@ -121,7 +129,7 @@ def sam_mask(
         folder: that holds the two files; None for the usual places.
 
     Returns:
-        bool (H, W), True = object.
+        Two arrays float32 (H, W); the second look starts from the first answer, as SAM was trained to do.
 
     Raises:
         InpaintError: onnxruntime or the files are missing; the text says where they come from.
@@ -144,10 +152,17 @@ def sam_mask(
         "orig_im_size": np.array(photo.shape[:2], np.float32),
     }  # fmt: skip
     decoder = _session(place / FILES[1])
-    logits = None
-    for turn in range(2):  # the second look starts from the first answer, as SAM was trained to do
-        logits, _, low = decoder.run(["masks", "iou_predictions", "low_res_masks"], feeds)
-        if turn == 0:
-            feeds["mask_input"], feeds["has_mask_input"] = low, np.ones(1, np.float32)
-    assert logits is not None
-    return np.asarray(logits[0, 0] > 0)
+    first, low = decoder.run(["masks", "low_res_masks"], feeds)
+    feeds["mask_input"], feeds["has_mask_input"] = low, np.ones(1, np.float32)
+    (second,) = decoder.run(["masks"], feeds)
+    return [np.asarray(answer[0, 0], np.float32) for answer in (first, second)]
+
+
+def sam_mask(
+    photo: Photo,
+    points: list[tuple[float, float, int]],
+    box: tuple[int, int, int, int] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Mask:
+    """The object that clicks and a box point at, bool (H, W); arguments and errors as of `sam_logits`."""
+    return np.asarray(sam_logits(photo, points, box, folder)[1] > 0)

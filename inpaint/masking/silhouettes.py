@@ -1,4 +1,7 @@
-"""Object-shaped masks cut from photos: what people really paint over, for training and evaluation."""
+"""Object-shaped masks cut from photos: what people really paint over, for training and evaluation.
+
+`cut_silhouettes` finds shapes by itself; `read_silhouettes` takes those of masks that the mask tools (or people) made.
+"""
 
 import os
 from collections.abc import Iterable
@@ -9,13 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.errors import MaskError
+from inpaint.errors import MaskError, PhotoError
 from inpaint.masking.object import cut_share, segment_box
 from inpaint.masking.pixels import Mask, eight_bits, shrunk
+from inpaint.masking.random import objects
+from inpaint.photo.decode import open_upright
+from inpaint.photo.formats import FORMATS
+from inpaint.photo.masks import picture_to_mask
 
 SIDE = 96  # pixels of the longer side at which a silhouette is kept
 LOOKED_AT = 352  # pixels of the photo's longer side in which objects are looked for
 CERTAIN = 0.8  # mean certainty in the box, below which a shape is not trusted
+SHARE = 0.5  # of the object masks in training that are silhouettes where there are any, the others are blobs
+LEAST = 64  # pixels of a silhouette that is taken from a mask
 FILLED = (0.25, 0.85)  # share of its own bounding box that an object covers
 
 
@@ -46,17 +55,51 @@ def cut_silhouettes(photos: Iterable[NDArray[Any]], tries: int = 4, seed: int = 
             found, certainty = segment_box(pixels, box, [], None)
             if certainty < CERTAIN or found.sum() < 200 or cut_share(found, box) > 0.03:
                 continue
-            _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
-            best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-            x, y, w, h, area = stats[best].tolist()
-            if not FILLED[0] < area / (w * h) < FILLED[1]:
-                continue
-            shape = (labels[y : y + h, x : x + w] == best).astype(np.float32)
-            scale = SIDE / max(w, h)
-            size = (max(1, round(w * scale)), max(1, round(h * scale)))
-            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            shapes.append(cv2.resize(shape, size, interpolation=how) > 0.5)
+            shape = _largest(found)
+            if FILLED[0] < shape.mean() < FILLED[1]:
+                shapes.append(_packed(shape))
     return shapes
+
+
+def _largest(mask: Mask) -> Mask:
+    """The largest connected part, bool, cut to its bounding box."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    x, y, w, h, _ = stats[best].tolist()
+    return np.asarray(labels[y : y + h, x : x + w] == best)
+
+
+def _packed(shape: Mask) -> Mask:
+    """A shape at the size at which silhouettes are kept."""
+    scale = SIDE / max(shape.shape)
+    size = (max(1, round(shape.shape[1] * scale)), max(1, round(shape.shape[0] * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(shape.astype(np.float32), size, interpolation=how) > 0.5)
+
+
+def read_silhouettes(path: str | os.PathLike[str]) -> "Silhouettes":
+    """Silhouettes from a file that `Silhouettes.save` wrote, or from a folder of masks, white on black.
+
+    Args:
+        path: an .npz file; or a folder, the largest connected part of each of its pictures becomes a silhouette.
+
+    Raises:
+        MaskError: it is missing or something else, or no mask holds a shape; the text names it.
+    """
+    place = Path(path)
+    if not place.is_dir():
+        return Silhouettes.load(place)
+    shapes = []
+    for file in sorted(f for f in place.rglob("*") if f.suffix.lower() in FORMATS and f.is_file()):
+        try:
+            mask = picture_to_mask(open_upright(file)[0], "white", [], str(file))
+        except PhotoError as error:
+            raise MaskError(str(error)) from None
+        if mask.any() and not mask.all() and (shape := _largest(mask)).sum() >= LEAST:
+            shapes.append(_packed(shape))
+    if not shapes:
+        raise MaskError(f"{place}: holds no mask with a shape of {LEAST} pixels or more")
+    return Silhouettes(shapes)
 
 
 class Silhouettes:
@@ -95,6 +138,10 @@ class Silhouettes:
             raise MaskError(f"{path}: holds no silhouettes ({error})") from None
         ends = np.cumsum(sizes.prod(axis=1))
         return cls([bits[end - h * w : end].reshape(h, w) for end, (h, w) in zip(ends, sizes, strict=True)])
+
+    def or_blob(self, rng: np.random.Generator, size: int) -> Mask:
+        """A silhouette, or as often a blob (`inpaint.masking.random.objects`): the training mix's object masks."""
+        return self(rng, size) if rng.random() < SHARE else objects(rng, size)
 
     def __call__(self, rng: np.random.Generator, size: int) -> Mask:
         """A square mask with one silhouette of 3 to 25 % of it, flipped, turned a little, perhaps at the border.

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inpaint.masking.device import DeviceMasks
-from inpaint.masking.random import random_mask
+from inpaint.masking.random import KINDS, random_mask
+from inpaint.masking.silhouettes import Silhouettes
 from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache, cut_square, draw_square
 
@@ -104,12 +105,14 @@ class HostBatches:
         guided: whether the network takes a guide.
         known: for each photo in the cache a bool (H, W) map of pixels that may be learnt from; None = all.
         rank: number of this process, which draws its own samples.
+        silhouettes: shapes of a share of the object masks; None = blobs alone.
     """
 
     def __init__(
         self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], guided: bool,
-        known: Sequence[NDArray[np.bool_]] | None = None, rank: int = 0,
+        known: Sequence[NDArray[np.bool_]] | None = None, rank: int = 0, silhouettes: Silhouettes | None = None,
     ) -> None:
+        self.drawn_by = KINDS if silhouettes is None else {**KINDS, "objects": silhouettes.or_blob}
         self.photos, self.config, self.indices, self.guided, self.known = photos, config, indices, guided, known
         self.rng = np.random.default_rng([config.seed, rank] if rank else config.seed)
 
@@ -124,7 +127,7 @@ class HostBatches:
             square = draw_square(rng, shape, max(size, round(min(shape) / WHOLE)) if coarse else size)
             mirrored = rng.random() < 0.5
             crops.append(cut_square(self.photos.photo(i), square, size, mirrored))
-            masks.append(random_mask(rng, size, dict(c.mix)))
+            masks.append(random_mask(rng, size, dict(c.mix), self.drawn_by))
             if self.known is not None:
                 top, left, side = square
                 part = self.known[i][top : top + side, left : left + side].astype(np.float32)
@@ -167,11 +170,12 @@ class DeviceBatches:
         guided: whether the network takes a guide.
         device: where photos, crops and masks are.
         rank: number of this process.
+        silhouettes: shapes of a share of the object masks; None = blobs alone.
     """
 
     def __init__(
         self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], guided: bool, device: torch.device,
-        rank: int = 0,
+        rank: int = 0, silhouettes: Silhouettes | None = None,
     ) -> None:
         self.config, self.guided, self.device = config, guided, device
         self.pixels = torch.from_numpy(np.array(photos.pixels)).to(device)
@@ -181,7 +185,8 @@ class DeviceBatches:
         seed = int(np.random.SeedSequence([config.seed, rank]).generate_state(1)[0])
         self.generator = torch.Generator(device).manual_seed(seed)
         sizes = [config.size, config.size // 2] if config.coarse_share else [config.size]
-        self.masks = {size: DeviceMasks(size, device, seed + 1, dict(config.mix)) for size in sizes}
+        mix = dict(config.mix)
+        self.masks = {size: DeviceMasks(size, device, seed + 1, mix, silhouettes) for size in sizes}
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, generator=self.generator, device=self.device)

@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from inpaint.errors import OptionError, OutputError, WeightsError
+from inpaint.masking.silhouettes import Silhouettes, read_silhouettes
 from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS
@@ -65,9 +66,31 @@ def build_generator(config: TrainingConfig, init: Path | None) -> InpaintingNetw
         raise OptionError(f"network_config does not fit {config.network} ({error})") from None
 
 
+def keep_silhouettes(given: Path | None, output: Path, config: TrainingConfig, resume: bool) -> Silhouettes | None:
+    """The silhouettes of a run: read from the path given and kept in the run's folder, or those kept there.
+
+    Raises:
+        OptionError: the run draws no object masks.
+        MaskError: they cannot be read.
+        OutputError: they cannot be written.
+    """
+    kept = output / "silhouettes.npz"
+    if given is None:
+        return Silhouettes.load(kept) if resume and kept.is_file() else None
+    if "objects" not in config.mix:
+        raise OptionError("--silhouettes needs a preset that draws object masks, this one draws none")
+    silhouettes = read_silhouettes(given)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        silhouettes.save(kept)
+    except OSError as error:
+        raise OutputError(f"{kept}: cannot be written ({error.strerror})") from None
+    return silhouettes
+
+
 def run_training(
     photos: list[Path], output: Path, config: TrainingConfig, nets: Path | None = None, resume: bool = False,
-    init: Path | None = None, device: str = "auto",
+    init: Path | None = None, device: str = "auto", silhouettes: Path | None = None,
 ) -> Trainer:
     """Train until the run is over or a signal asks to stop; state and weights lie in `output`.
 
@@ -79,6 +102,8 @@ def run_training(
         resume: go on from the state in `output`.
         init: weights file to start from.
         device: `auto`, `cpu`, `cuda` or `mps`.
+        silhouettes: a file or a folder of masks (`read_silhouettes`) whose shapes half of the object masks have; a run
+            that goes on without a new one keeps its own.
 
     Raises:
         InpaintError: photos, nets or state cannot be used; the text names the file.
@@ -100,14 +125,15 @@ def run_training(
     adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](config.size))
     with accelerator.main_process_first():
         cache = PhotoCache(photos, output, smallest=config.size)
+        shapes = keep_silhouettes(silhouettes, output, config, resume)
     apart = held_out(len(cache))
     indices = [i for i in range(len(cache)) if i not in set(apart)]
     batches: Batches
     rank = accelerator.process_index
     if accelerator.device.type == "cuda":
-        batches = DeviceBatches(cache, config, indices, generator.takes_guide, accelerator.device, rank)
+        batches = DeviceBatches(cache, config, indices, generator.takes_guide, accelerator.device, rank, shapes)
     else:
-        batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank)
+        batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank, silhouettes=shapes)
     trainer = Trainer(generator, adversary, perceptual, batches, output, config, accelerator)
     if resume:
         trainer.resume()
