@@ -74,7 +74,8 @@ def test_one_changed_value_or_byte_is_noticed():
         spoiled = bytearray(data)
         spoiled[at] ^= 1 << int(rng.integers(8))
         assert not rows_are(bytes(spoiled), values)
-    assert not rows_are(data[:-1], values) and not rows_are(data[: len(data) // 2], values) and not rows_are(b"", values)
+    for cut in (-1, len(data) // 2, 0):
+        assert not rows_are(data[:cut], values)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
