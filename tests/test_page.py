@@ -318,7 +318,7 @@ def test_reasons_and_file_errors_are_chinese_on_the_chinese_page(new_page, tmp_p
     page = new_page(locale="zh-CN")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photo")
     page.set_input_files('[data-part="file"]', str(tmp_path / "broken.jpg"))
-    assert status(page, "broken.jpg").startswith("broken.jpg：不是可以读取的图片")  # noqa: RUF001
+    assert status(page, "broken.jpg").startswith("broken.jpg：已损坏或不完整")  # noqa: RUF001
     upload(page, saved_png(scene(100, 100), tmp_path / "a.png"))
     tool(page, "rectangle")
     drag(page, (40, 40), (60, 60))
