@@ -38,10 +38,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def served(port: int) -> Iterator[float]:
+def served(port: int, *options: str) -> Iterator[float]:
     """The server as a process of its own; gives the seconds until `/health` answered."""
     start = time.perf_counter()
-    server = subprocess.Popen([sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "app.py", "--port", str(port), *options]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         while True:
             try:

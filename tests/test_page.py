@@ -312,3 +312,31 @@ def test_models_show_their_card_and_where_they_look(page):
     assert page.get_attribute("#looks img", "src").endswith(".png")
     page.wait_for_selector("text=Measured with the weights in use")
     page.wait_for_selector("text=Model card")
+
+
+def test_reasons_and_file_errors_are_chinese_on_the_chinese_page(new_page, tmp_path):
+    page = new_page(locale="zh-CN")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photo")
+    page.set_input_files('[data-part="file"]', str(tmp_path / "broken.jpg"))
+    assert status(page, "broken.jpg").startswith("broken.jpg：已损坏或不完整")  # noqa: RUF001
+    upload(page, saved_png(scene(100, 100), tmp_path / "a.png"))
+    tool(page, "rectangle")
+    drag(page, (40, 40), (60, 60))
+    fill(page, 2)
+    page.click(".mc-report summary")
+    reason = page.inner_text(".mc-report td:last-child")
+    assert reason and not any("a" <= letter <= "z" for letter in reason.lower())
+
+
+def test_what_a_mask_in_doubt_means_can_be_said(page, tmp_path):
+    upload(page, saved_png(scene(80, 100), tmp_path / "a.png"))
+    mask = np.zeros((80, 100), np.uint8)
+    mask[:56] = 255  # white over 70 %: neither side is clearly the hole
+    path = saved_png(mask, tmp_path / "mask.png")
+    page.set_input_files('[data-part="mask-file"]', str(path))
+    assert "say which beside the upload" in status(page, "may be the hole")
+    page.click('[data-part="mask-menu"] summary')
+    page.select_option('[data-part="mask-is"]', "black")
+    page.set_input_files('[data-part="mask-file"]', str(path))
+    status(page, "2,400 pixels marked")
+    assert mask_on_canvas(page) == 2400

@@ -126,6 +126,21 @@ def test_passwords_guard_page_and_files(inpainter, tmp_path):
         assert wrong.status_code == 400 and right.status_code == 200
 
 
+def test_behind_a_proxy_everything_is_asked_for_below_its_path(inpainter):
+    with Served(inpainter, root_path="/inpaint") as address:
+        config = httpx.get(f"{address}/config").json()
+        assert config["root"].endswith("/inpaint")
+        page = httpx.get(address).text
+        assert page.count("/inpaint/") >= 1
+
+
+def test_endpoints_are_tools_of_an_mcp_server(inpainter):
+    pytest.importorskip("mcp", reason="mcp is not installed: pip install 'gradio[mcp]'")
+    with Served(inpainter, mcp=True) as address:
+        tools = {tool["name"] for tool in httpx.get(f"{address}/gradio_api/mcp/schema").json()}
+        assert {name.removeprefix("inpaint_") for name in tools} == {"fill", "mask_text", "mask_object"}
+
+
 def test_options():
     assert model_choices(None, None) == {"dilated": None}
     choices = model_choices(["dilated", "glcic=a.pth"], None)

@@ -14,6 +14,7 @@ from inpaint.fill_file import FillJob
 from inpaint.options import FillOptions
 from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
+from inpaint.web.decoding import Decoders
 from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder
 from inpaint.web.folder_view import plan_html, progress_html, result_html
 from inpaint.web.i18n import PAGE_TEXTS, language_of
@@ -43,6 +44,13 @@ def job(store, inpainter, folder):
     return lambda **wanted: FolderJob(
         replace(FolderRequest(folder="", options=TELEA), **wanted), store, Networks.of(inpainter), folder
     )
+
+
+@pytest.fixture
+def decoders():
+    made = Decoders()
+    yield made
+    made.close()
 
 
 def test_a_folder_shows_only_what_lies_in_it(folder, tmp_path):
@@ -171,14 +179,14 @@ def test_files_in_use_are_kept(store):
     assert not folder.exists()
 
 
-def test_thumbnails(tmp_path):
+def test_thumbnails(tmp_path, decoders):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(scene(300, 400)).save(tmp_path / "turned.jpg", exif=exif)
     deep = (np.arange(200 * 100 * 3, dtype=np.uint32) % 65536).astype(np.uint16).reshape(200, 100, 3)
     Image.fromarray(deep[..., 0]).save(tmp_path / "deep.png")
     (tmp_path / "bad.png").write_bytes(b"no")
-    small = Thumbnails(tmp_path / "small", Limits(pixels=400 * 300))
+    small = Thumbnails(tmp_path / "small", Limits(pixels=400 * 300), decoders)
     turned, sixteen, bad, none = small.of([tmp_path / n for n in ("turned.jpg", "deep.png", "bad.png", "none")], 80)
     assert Image.open(turned).size == (60, 80) and Image.open(turned).format == "PNG"
     assert Image.open(sixteen).size == (40, 80) and bad is None and none is None

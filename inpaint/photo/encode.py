@@ -17,11 +17,14 @@ from inpaint.photo.formats import BY_NAME, Format
 from inpaint.photo.jpeg import encode_jpeg
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
+from inpaint.photo.png_rows import encode_rows
+from inpaint.photo.stored import PIXELS
 from inpaint.photo.tiff import encode_tiff
 
 LADDER = (98, 95, 90, 85, 80, 75)  # qualities of lossy WebP, AVIF and HEIC
 TRIED_PIXELS = 4_000_000  # up to this size every quality is tried
 ROOM = 1.25  # times the source's size
+HEIF_TILE = 512  # of large photos, as cameras write them: in one piece 24 megapixels cannot be decoded again
 AVIF_SPEED = 8  # of 0 to 10; slower settings save a few per cent
 
 
@@ -176,19 +179,10 @@ def _write(picture: Image.Image, form: str, **settings: Any) -> bytes:
 def _png(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     notes: list[str] = []
     metadata = photo.metadata
-    if photo.depth == 16:
-        colours = _colours(photo)
-        if photo.alpha is not None:
-            if photo.greyscale:
-                notes.append("16-bit greyscale with alpha is written as RGB with alpha")
-                metadata = replace(metadata, icc=_for_rgb(metadata.icc, notes))
-            values = np.dstack([photo.pixels[..., ::-1], photo.alpha])
-        else:
-            values = colours[..., ::-1] if colours.ndim == 3 else colours
-        done, coded = cv2.imencode(".png", np.ascontiguousarray(values), [cv2.IMWRITE_PNG_COMPRESSION, 6])
-        if not done:
-            raise OutputError("cannot be written as 16-bit PNG")
-        data = coded.tobytes()
+    large = photo.pixels[..., 0].size >= PIXELS and not (photo.palette or photo.bilevel)
+    if photo.depth == 16 or large:
+        colours = np.atleast_3d(_colours(photo))
+        data = encode_rows(colours if photo.alpha is None else np.dstack([colours, photo.alpha]))
     else:
         data = _write(_image(photo, notes, palette=True), "PNG")
     chunks: list[tuple[bytes, bytes]] = []
@@ -276,23 +270,39 @@ def _packets(photo: Photo) -> dict[str, bytes]:
     return {key: value for key, value in found.items() if value}
 
 
-def _about_as_large(photo: Photo, form: str, write: Callable[[int], bytes]) -> bytes:
+def _about_as_large(
+    photo: Photo, form: str, picture: Image.Image, write: Callable[[Image.Image, int], bytes]
+) -> bytes:
     """The coding that moves the kept pixels least at about the source's size, if the source is of the same format.
 
     Lossy coding is nearly repeatable at the quality the source was made with, so the best one is not the highest. Of
-    large photos the first that is small enough is taken.
+    large photos the first that is small enough is taken, where a sample foretells which one that is.
+
+    Args:
+        photo: what is written.
+        form: the format.
+        picture: the photo as the encoder takes it.
+        write: encodes a picture at a quality.
     """
     source = photo.source
     if source is None or source.format != form or source.lossless:
-        return write(LADDER[0])
+        return write(picture, LADDER[0])
+    room = ROOM * source.size
+    if photo.pixels[..., 0].size > TRIED_PIXELS:
+        sample = _sample(picture)
+        scale = picture.width * picture.height / (sample.width * sample.height)
+        foretold = [quality for quality in LADDER if scale * len(write(sample, quality)) <= room]
+        for quality in foretold or LADDER[-1:]:
+            data = write(picture, quality)
+            if len(data) <= room:
+                break
+        return data
     kept = ~photo.changed()
     best, least = b"", np.inf
     for quality in LADDER:
-        data = write(quality)
-        if len(data) > ROOM * source.size and quality != LADDER[-1]:
+        data = write(picture, quality)
+        if len(data) > room and quality != LADDER[-1]:
             continue
-        if kept.size > TRIED_PIXELS:
-            return data
         with Image.open(io.BytesIO(data)) as again:
             moved = cv2.absdiff(np.array(again.convert("RGB")), photo.pixels)[kept].sum(dtype=np.int64)
         if not best or moved < least:
@@ -300,23 +310,38 @@ def _about_as_large(photo: Photo, form: str, write: Callable[[int], bytes]) -> b
     return best
 
 
+def _sample(picture: Image.Image) -> Image.Image:
+    """Sixteen tiles from all over a picture of more than `TRIED_PIXELS`, side by side."""
+    tile = 192
+    found = picture.resize((4 * tile, 4 * tile), Image.Resampling.NEAREST)
+    for row in range(4):
+        for column in range(4):
+            left = (2 * column + 1) * picture.width // 8 - tile // 2
+            top = (2 * row + 1) * picture.height // 8 - tile // 2
+            found.paste(picture.crop((left, top, left + tile, top + tile)), (column * tile, row * tile))
+    return found
+
+
 def _webp(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     picture, packets = _image(replace(photo, bilevel=False, greyscale=False), [], palette=False), _packets(photo)
     same = photo.source is not None and photo.source.format == "WEBP"
     if lossless or not same or (photo.source and photo.source.lossless):
         return _write(picture, "WEBP", lossless=True, exact=True, quality=60, **packets), True, []
-    lossy = _about_as_large(photo, "WEBP", lambda q: _write(picture, "WEBP", quality=q, exact=True, **packets))
-    return lossy, False, []
+
+    def write(given: Image.Image, quality: int) -> bytes:
+        return _write(given, "WEBP", quality=quality, exact=True, **packets)
+
+    return _about_as_large(photo, "WEBP", picture, write), False, []
 
 
 def _avif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     picture, packets = _image(replace(photo, bilevel=False), [], palette=False), _packets(photo)
     full = {} if photo.greyscale else {"subsampling": "4:4:4"}
 
-    def write(quality: int) -> bytes:
-        return _write(picture, "AVIF", quality=quality, speed=AVIF_SPEED, **full, **packets)
+    def write(given: Image.Image, quality: int) -> bytes:
+        return _write(given, "AVIF", quality=quality, speed=AVIF_SPEED, **full, **packets)
 
-    return _about_as_large(photo, "AVIF", write), False, []
+    return _about_as_large(photo, "AVIF", picture, write), False, []
 
 
 def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
@@ -329,11 +354,17 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     packets: dict[str, Any] = _packets(photo)
     if "icc_profile" in packets:
         picture.info["icc_profile"] = packets.pop("icc_profile")
+    large = photo.pixels[..., 0].size > TRIED_PIXELS
+    tiles: dict[str, Any] = {"tile_size": HEIF_TILE} if large else {}
     if lossless:
-        exact = _write(picture, "HEIF", quality=-1, chroma=444, matrix_coefficients=0, **packets)
-        return exact, True, []
-    lossy = _about_as_large(photo, "HEIF", lambda q: _write(picture, "HEIF", quality=q, chroma=444, **packets))
-    return lossy, False, []
+        packets["matrix_coefficients"] = 0
+        return _write(picture, "HEIF", quality=-1, chroma=444, **tiles, **packets), True, []
+    tiles["enc_params"] = {"preset": "ultrafast" if large else "fast"}
+
+    def write(given: Image.Image, quality: int) -> bytes:
+        return _write(given, "HEIF", quality=quality, chroma=444, **tiles, **packets)
+
+    return _about_as_large(photo, "HEIF", picture, write), False, []
 
 
 _ENCODERS = {

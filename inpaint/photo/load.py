@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -63,10 +64,12 @@ def _load(path: Path, data: bytes, limits: Limits, thorough: bool) -> Photo:
     if is_deep(picture, data):
         pixels, alpha, greyscale = decode_deep(path, picture, data, thorough)
     else:
-        picture.load()
         turn = 1 if form == "TIFF" else orientation  # Pillow turns TIFF, and only TIFF, upright by itself
+        direct = None if thorough else _decoded_webp(picture, data)
+        if direct is None:
+            picture.load()
         mode, greyscale = picture.mode, picture.mode in ("1", "L", "LA")
-        pixels, alpha, native = _values(path, picture)
+        pixels, alpha, native = _values(path, picture) if direct is None else (direct, None, None)
         if extra_channel:
             alpha = turn_upright(unstated_channel(path, data), orientation)
     metadata, left_out = read_metadata(picture, data, form, orientation, swaps_sides(orientation))
@@ -83,6 +86,14 @@ def _load(path: Path, data: bytes, limits: Limits, thorough: bool) -> Photo:
         pixels, alpha, greyscale, mode in ("P", "PA"), mode == "1", metadata, source,
         tuple(f"{shown(path)}: {note}" for note in notes + left_out),
     )  # fmt: skip
+
+
+def _decoded_webp(picture: Any, data: bytes) -> NDArray[np.uint8] | None:
+    """An opaque WebP's pixels by OpenCV, which needs half the time and memory; None for another picture."""
+    if picture.format != "WEBP" or picture.mode != "RGB" or getattr(picture, "n_frames", 1) != 1:
+        return None
+    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return pixels if pixels is not None and pixels.shape == (*picture.size[::-1], 3) else None
 
 
 def _upright(values: Pixels, orientation: int) -> Pixels:

@@ -26,6 +26,18 @@ def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + length
 
 
+def views(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
+    """The chunks of a PNG file: name, content (not copied), and the checksum that it states."""
+    view, position = memoryview(data), len(SIGNATURE)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            return
+        yield data[position + 4 : position + 8], view[position + 8 : end], struct.unpack_from(">I", data, end)[0]
+        position = end + 4
+
+
 def chunk(name: bytes, content: bytes) -> bytes:
     """One chunk as bytes."""
     checksum = zlib.crc32(name + content)
@@ -36,11 +48,11 @@ def with_chunks(data: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
     """A PNG file with chunks added after its header; those of the same name that the encoder wrote give way."""
     added = list(chunks)
     names = {name for name, _ in added} - PROFILE_TEXTS
-    parts = [SIGNATURE]
-    for name, content in read_chunks(data):
+    parts: list[bytes | memoryview] = [SIGNATURE]
+    for name, content, checksum in views(data):
         if name in names:
             continue
-        parts.append(chunk(name, content))
+        parts += [struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)]
         if name == b"IHDR":
             parts += [chunk(*one) for one in added]
     return b"".join(parts)

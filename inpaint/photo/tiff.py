@@ -11,6 +11,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from inpaint.photo import metadata as tags
 from inpaint.photo.metadata import Metadata, exif_to_tags
+from inpaint.photo.threads import in_threads
 
 STRIP_BYTES = 1 << 20  # of pixels before compression
 _RAW, _DEFLATE = 1, 8
@@ -52,7 +53,7 @@ def encode_tiff(
     predict = compress and bits > 1 and photometric != "palette"
     row_bytes = max(1, (width * channels * bits + 7) // 8)
     rows = max(1, min(height, STRIP_BYTES // row_bytes))
-    strips = [_strip(values[y : y + rows], compress, predict) for y in range(0, height, rows)]
+    strips = in_threads(lambda y: _strip(values[y : y + rows], compress, predict), range(0, height, rows))
     structure: list[tuple[int, int, Any]] = [
         (256, TiffTags.LONG, width), (257, TiffTags.LONG, height), (258, TiffTags.SHORT, (bits,) * channels),
         (259, TiffTags.SHORT, _DEFLATE if compress else _RAW), (262, TiffTags.SHORT, code),

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import OutputError, PhotoError, shown
+from inpaint.photo.decode import errors_named, identify
 from inpaint.photo.encode import shallow
-from inpaint.photo.limits import Limits
+from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.load import load_photo
 from inpaint.photo.picture import Photo, Pixels
+from inpaint.photo.stored import stores
 
 BAND = 64  # rows compared at once: about what a core's cache holds
 MEAN_ALLOWED = 8.0  # of 255: lossy coding moves kept pixels, but a mean residual beyond this is another picture
@@ -52,13 +54,13 @@ class Verification:
         )
 
 
-def verify_photo(path: Path, written: Path, source: Photo, hole: NDArray[np.bool_], exact: bool) -> Verification:
+def verify_photo(path: Path, written: Path, photo: Photo, hole: NDArray[np.bool_], exact: bool) -> Verification:
     """Decode a written file and compare every pixel outside the hole with the decoded source.
 
     Args:
         path: the name for messages.
         written: the file to decode.
-        source: the photo as it was read.
+        photo: what was written, with its source; a photo without one is its own source.
         hole: bool (H, W), what was allowed to change.
         exact: the format keeps every pixel.
 
@@ -68,7 +70,13 @@ def verify_photo(path: Path, written: Path, source: Photo, hole: NDArray[np.bool
     """
     height, width = hole.shape
     limits = Limits(max(Limits().pixels, height * width), max(Limits().file_bytes, written.stat().st_size))
+    source = photo if photo.source is None else photo.with_pixels(photo.source.pixels)
+    kept = hole.size - int(np.count_nonzero(hole))
     try:
+        if exact and _stores(path, written, photo, limits):
+            found = compare(source.pixels, photo.pixels, hole, exact, kept)
+            if not found.changed:
+                return found
         after = load_photo(written, limits, thorough=False)
     except PhotoError as error:
         reason = str(error).partition(": ")[2]
@@ -80,7 +88,6 @@ def verify_photo(path: Path, written: Path, source: Photo, hole: NDArray[np.bool
     assert after.source is not None
     if after.source.format == "GIF" and after.alpha is not None:
         hidden = after.alpha == 0  # one colour stands for all transparent pixels of a GIF
-    kept = hole.size - int(np.count_nonzero(hole))
     found = compare(before, after.pixels, hole if hidden is None else hole | hidden, exact, kept)
     _check_alpha(path, source, after, exact)
     if exact and found.changed:
@@ -88,6 +95,16 @@ def verify_photo(path: Path, written: Path, source: Photo, hole: NDArray[np.bool
     if found.mean > MEAN_ALLOWED * (257 if found.depth == 16 else 1):
         raise OutputError(f"{shown(path)}: was not kept, since the kept pixels moved too far ({found.sentence})")
     return found
+
+
+def _stores(path: Path, written: Path, photo: Photo, limits: Limits) -> bool:
+    """Whether a file is known to hold exactly the photo's pixels and alpha, the hole's included."""
+    if photo.greyscale or photo.palette or (photo.source is not None and photo.source.native is not None):
+        return False
+    data = read_bytes(written, limits)
+    with errors_named(path):
+        values = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
+        return stores(identify(path, data, limits, thorough=False), data, values)
 
 
 def compare(before: Pixels, after: Pixels, hole: NDArray[np.bool_], exact: bool, kept: int) -> Verification:

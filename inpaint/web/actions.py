@@ -1,5 +1,6 @@
 """What the canvas asks of the server: one dictionary in, one out, JSON values only."""
 
+import logging
 import os
 import secrets
 import shutil
@@ -10,15 +11,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inpaint.errors import Cancelled, EmptyMask, InpaintError, MaskError, OptionError, PhotoError
+from inpaint.errors import Cancelled, EmptyMask, InpaintError, MaskError, OptionError, PhotoError, WeightsError
 from inpaint.filling.progress import Listener
 from inpaint.options import FillOptions
-from inpaint.photo.files import FORMATS, save_photo
+from inpaint.photo.files import FORMATS
 from inpaint.photo.formats import BY_NAME
-from inpaint.photo.masks import load_mask
 from inpaint.photo.picture import Photo
 from inpaint.web.finding import find_object, find_scratches, find_text
 from inpaint.web.folder import PhotoFolder
+from inpaint.web.messages import translate_reply
 from inpaint.web.networks import Networks
 from inpaint.web.pictures import Mask
 from inpaint.web.session import Session, SessionGone, SessionStore
@@ -38,6 +39,7 @@ from inpaint.web.work import (
 )
 
 Message = dict[str, Any]
+LOG = logging.getLogger("inpaint.page")
 KINDS = {Cancelled: "cancelled", EmptyMask: "empty", SessionGone: "gone", Busy: "busy"}  # texts that i18n.py has
 
 
@@ -55,7 +57,7 @@ class Actions:
         self, store: SessionStore, networks: Networks, uploads: Callable[[], str], photos: PhotoFolder | None = None
     ) -> None:  # fmt: skip
         self.store, self.networks, self.uploads, self.photos = store, networks, uploads, photos
-        self.thumbnails = Thumbnails(store.root / "thumbnails", store.limits)
+        self.thumbnails = Thumbnails(store.root / "thumbnails", store.limits, store.decoders)
         self.turns = Turns()  # of all who compute here; the HTTP API brings its own, for both
 
     def ask(self, request: Message) -> Message:
@@ -67,6 +69,9 @@ class Actions:
         Returns:
             `{"state": ...}` and what else there is to say, or `{"error": ...}`.
         """
+        return translate_reply(self._answer(request), language_in(request))  # type: ignore[no-any-return]
+
+    def _answer(self, request: Message) -> Message:
         action = str(request.get("action"))
         session: Session | None = None
         try:
@@ -115,9 +120,9 @@ class Actions:
 
             for message in with_progress(session, do, job, self.turns):
                 state = {} if message["kind"] == "progress" else {"state": session.describe()}
-                yield message | state | {"job": job}
+                yield translate_reply(message | state, language_in(request)) | {"job": job}
         except InpaintError as error:
-            yield {"kind": "error", "job": job} | explain(error, session)
+            yield {"kind": "error", "job": job} | translate_reply(explain(error, session), language_in(request))
 
     def _open_listed(self, name: str) -> Session:
         """A photo of the folder that may be browsed; the file itself stays as it is."""
@@ -159,11 +164,12 @@ class Actions:
         return {"mask": self._kept(session, region_mask(session.shape, str(request["region"]), photo))}
 
     def _upload_mask(self, session: Session, request: Message) -> Message:
-        notes: list[str] = []
         path = self.uploaded(request.get("path"))
         orientation = session.photo.source.orientation if session.photo.source else 1
         try:
-            mask = load_mask(path, session.shape, notes, orientation=orientation, limits=session.limits)
+            mask, notes = session.decoders.mask(
+                path, session.shape, str(request.get("mask_is", "auto")), orientation, session.limits
+            )
         except InpaintError as error:
             raise MaskError(str(error).replace(str(path), path.name)) from None
         finally:
@@ -182,10 +188,9 @@ class Actions:
 
     def _download(self, session: Session, request: Message) -> Message:
         number = int(request["step"])
-        photo = session.photo.with_pixels(session.pixels(number))
         folder = self._new_folder(session)
-        path = folder / output_name(session.path, photo, bool(request.get("png")), number > 0)
-        saved = save_photo(photo, path, hole=session.hole_of_chain(number))
+        path = folder / output_name(session.path, session.photo, bool(request.get("png")), number > 0)
+        saved = session.save(number, path)
         proof = saved.verification.sentence if saved.verification else ""
         return {"file": str(path), "name": path.name, "proof": proof, "notes": plain(saved.notes, path)}
 
@@ -223,9 +228,17 @@ class Actions:
         return found
 
 
+def language_in(request: Message) -> str:
+    """The language in which a request of the page wants its answer."""
+    return "zh-CN" if request.get("language") == "zh-CN" else "en"
+
+
 def explain(error: InpaintError, session: Session | None) -> Message:
     """An error as the page shows it: a kind that it can translate, and a sentence without folders of the server."""
     text = str(error)
+    if isinstance(error, WeightsError):
+        LOG.error("%s", error)
+        text = "this model cannot be used; the server's log says why"
     if session is not None:
         text = text.replace(f"{session.folder}{os.sep}", "")
     words = [w if not w.startswith("/") or "/" not in w[1:] else w.rsplit("/", 1)[-1] for w in text.split(" ")]

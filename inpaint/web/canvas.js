@@ -129,7 +129,7 @@ class MaskCanvas {
   async request(action, values = {}) {
     let reply;
     try {
-      reply = await this.ask({ action, token: this.state && this.state.token, ...values });
+      reply = await this.ask({ action, language: this.text("locale"), token: this.state && this.state.token, ...values });
     } catch (error) {
       reply = { error: { kind: "offline", text: String(error) } };
     }
@@ -144,7 +144,7 @@ class MaskCanvas {
     if (!this.state || this.busy) return;
     this.job = Math.random().toString(36).slice(2);
     this.setBusy(true);
-    this.work({ work, token: this.state.token, job: this.job, ...values });
+    this.work({ work, language: this.text("locale"), token: this.state.token, job: this.job, ...values });
   }
 
   // What waits for its turn is given up at once; what has begun stops at its next step and then says so.
@@ -370,7 +370,7 @@ class MaskCanvas {
   async uploadMask(file) {
     if (!file || !this.state) return;
     const sent = await this.upload(file);
-    const reply = await this.request("upload_mask", { path: sent.path });
+    const reply = await this.request("upload_mask", { path: sent.path, mask_is: this.part("mask-is").value });
     if (!reply) return;
     await this.addMask(reply.mask);
     this.say(this.text("marked", { pixels: this.number(reply.mask.pixels) }) + " " + reply.notes.join(" "));

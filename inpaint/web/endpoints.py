@@ -12,7 +12,6 @@ from PIL import Image
 from inpaint.errors import EmptyMask, InpaintError
 from inpaint.fill_file import FillJob, fill_file
 from inpaint.options import FillOptions
-from inpaint.photo.files import load_photo
 from inpaint.web.actions import Actions, explain, output_name
 from inpaint.web.finding import find_object, find_text
 from inpaint.web.pictures import Mask
@@ -39,9 +38,10 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
         with _told(), actions.turns.turn(_caller()):
             source, name = _file(actions, photo), _name(photo)
             options = FillOptions(engine=engine, dilate=int(dilate), seed=int(seed))
-            loaded = load_photo(source, actions.store.limits)
+            loaded = actions.store.decoders.photo(source, actions.store.limits)
+            actions.store.decoders.check(mask_file := _file(actions, mask), actions.store.limits)
             output = actions.store.scratch() / output_name(Path(name), loaded, lossless, True)
-            job = FillJob(source, _file(actions, mask), output, options, limits=actions.store.limits)
+            job = FillJob(source, mask_file, output, options, limits=actions.store.limits)
             made = fill_file(job, lambda: actions.networks.get(model))
             proof = made.verification.sentence if made.verification else ""
             report = {
@@ -53,7 +53,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
     def mask_text(photo: FileData, sensitivity: float = 0.5) -> FileData:
         """Find text; returns a mask of the photo's size, white on what was found."""
         with _told(), actions.turns.turn(_caller()):
-            pixels = load_photo(_file(actions, photo), actions.store.limits).pixels
+            pixels = actions.store.decoders.photo(_file(actions, photo), actions.store.limits).pixels
             return _mask_file(actions, find_text(pixels, sensitivity), _name(photo), "text")
 
     def mask_object(
@@ -68,7 +68,7 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
             box: x, y, width, height around the object.
         """
         with _told(), actions.turns.turn(_caller()):
-            pixels = load_photo(_file(actions, photo), actions.store.limits).pixels
+            pixels = actions.store.decoders.photo(_file(actions, photo), actions.store.limits).pixels
             request = {"points": points, "labels": labels or [1] * len(points), "box": box}
             return _mask_file(actions, find_object(pixels, request), _name(photo), "object")
 

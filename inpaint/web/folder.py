@@ -124,13 +124,13 @@ class FolderJob:
         self.output = self.folder / "filled"
         self.template = _template(request, store, networks)
         if request.folder is None:
-            source = _gather(request.uploads, self.folder / "photos", "photo")
+            source = _gather(request.uploads, self.folder / "photos", "photo", store)
         elif photos is None:
             raise OptionError("this server shows no folder of photos")
         else:
             source = photos.path(request.folder)
         deep = request.deep or request.folder is None
-        masks = _masks(request, self.folder, source)
+        masks = _masks(request, self.folder, source, store)
         self.request = Request((str(source),), masks, str(self.output), lossless=request.lossless, recursive=deep)
         check_request(self.request, self.template, Means(0))
         self.plan: Plan = make_plan(self.request)
@@ -252,7 +252,7 @@ def _template(request: FolderRequest, store: SessionStore, networks: Networks) -
     )  # fmt: skip
 
 
-def _masks(request: FolderRequest, folder: Path, source: Path) -> str:
+def _masks(request: FolderRequest, folder: Path, source: Path, store: SessionStore) -> str:
     """What `Request.masks` should be; a person's text never names a file of the server."""
     if request.masks not in MASKS:
         raise OptionError(f"masks must be one of {', '.join(MASKS)}, got {request.masks!r}")
@@ -266,13 +266,13 @@ def _masks(request: FolderRequest, folder: Path, source: Path) -> str:
     if request.masks == "one":
         if len(request.mask_files) != 1:
             raise MaskError("one mask for all photos needs exactly one mask file")
-        _gather(request.mask_files, folder / "masks", "mask")
+        _gather(request.mask_files, folder / "masks", "mask", store)
         return str(next((folder / "masks").iterdir()))
-    return str(_gather(request.mask_files, folder / "masks", "mask") if request.mask_files else source)
+    return str(_gather(request.mask_files, folder / "masks", "mask", store) if request.mask_files else source)
 
 
-def _gather(files: list[str], folder: Path, what: str) -> Path:
-    """Uploaded files side by side under their own names."""
+def _gather(files: list[str], folder: Path, what: str, store: SessionStore) -> Path:
+    """Uploaded files side by side under their own names; one that would crash a decoder is refused."""
     if not files:
         raise PhotoError(f"upload at least one {what} first")
     folder.mkdir()
@@ -284,4 +284,5 @@ def _gather(files: list[str], folder: Path, what: str) -> Path:
             os.link(file, path)
         except OSError:  # another file system
             shutil.copyfile(file, path)
+        store.decoders.check(path, store.limits)
     return folder

@@ -13,6 +13,7 @@ from inpaint.web.actions import Actions, explain
 from inpaint.web.folder import FolderJob, FolderRequest
 from inpaint.web.folder_view import caption, error_html, plan_html, progress_html, result_html
 from inpaint.web.i18n import language_of
+from inpaint.web.messages import translate
 
 RULES = (
     "text", "scratches", "repeated", "alpha", "region:bottom-right 18%x6%", "region:bottom 100%x8%",
@@ -64,7 +65,7 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
             made = FolderJob(wanted(actions, *values), actions.store, actions.networks, actions.photos)
             shown, usable = plan_html(made, language), bool(made.plan.tasks)
         except InpaintError as error:
-            made, shown, usable = None, error_html(explain(error, None)["error"]["text"]), False
+            made, shown, usable = None, error_html(translate(explain(error, None)["error"]["text"], language)), False
         yield (
             made, gr.update(value=shown, visible=True), gr.update(interactive=usable), nothing,
             gr.update(value=None, visible=False), nothing,
@@ -83,7 +84,7 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
                 yield same, same, gr.update(value=shown, visible=True), same, same
             end: tuple[Any, ...] = shown_results(actions, made, time.monotonic() - start, language)
         except InpaintError as error:
-            text = made.plain(explain(error, None)["error"]["text"])
+            text = translate(made.plain(explain(error, None)["error"]["text"]), language)
             end = gr.update(value=error_html(text), visible=True), same, same
         yield gr.update(interactive=False), gr.update(interactive=False), *end
 

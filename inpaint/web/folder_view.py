@@ -8,6 +8,7 @@ from inpaint.batch.run import Counts
 from inpaint.batch.summary import duration
 from inpaint.web.folder import FolderJob
 from inpaint.web.i18n import PAGE_TEXTS, Texts
+from inpaint.web.messages import translate
 
 SHOWN = 100  # rows of the plan's table
 WHY = {
@@ -25,10 +26,10 @@ def plan_html(job: FolderJob, language: str) -> str:
     table = f'<div class="wide" tabindex="0"><table><tr>{head}</tr>{body}</table></div>' if count else ""
     more = _said(words["plan_more"], count=count - SHOWN) if count > SHOWN else ""
     asides = [
-        _list("wrong", words["plan_refused"], [f"{name}: {reason}" for name, reason in plan["refused"]]),
+        _list("wrong", words["plan_refused"], _reasons(plan["refused"], language)),
         _list("aside", words["plan_unmasked"], plan["photos_without_mask"]),
         _list("aside", words["plan_unused"], plan["masks_without_photo"]),
-        _list("aside", words["plan_left_out"], [f"{name}: {reason}" for name, reason in plan["left_out"]]),
+        _list("aside", words["plan_left_out"], _reasons(plan["left_out"], language)),
     ]
     said = _said(words["plan_said"] if count else words["plan_empty"], count=count)
     return box(f"{said}{table}{more}{''.join(asides)}")
@@ -67,7 +68,7 @@ def result_html(job: FolderJob, seconds: float, language: str) -> str:
     text = words["result_said"].format(done=len(counts.done), total=counts.total, seconds=duration(seconds))
     text += " " + words["result_left"].format(left=left) if left else ""
     lines = [text, *_proofs([r["verification"] for r in counts.done if r.get("verification")], words)]
-    failed = _list("wrong", words["result_failed"], [f"{name}: {reason}" for name, reason in job.failures()])
+    failed = _list("wrong", words["result_failed"], _reasons(job.failures(), language))
     return box("".join(f"<p>{escape(line)}</p>" for line in lines) + failed)
 
 
@@ -98,6 +99,10 @@ def error_html(text: str) -> str:
 def box(inner: str) -> str:
     """HTML of this tab."""
     return f'<div class="fold">{inner}</div>'
+
+
+def _reasons(files: list[tuple[str, str]], language: str) -> list[str]:
+    return [f"{name}: {translate(reason, language)}" for name, reason in files]
 
 
 def _said(text: str, **values: Any) -> str:

@@ -59,7 +59,7 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
             with gr.Tab(words("tab_photo"), id="photo"), gr.Row():
                 with gr.Column(scale=4, min_width=320):
                     canvas = mask_canvas(actions.ask, elem_id="canvas")
-                with gr.Column(scale=1, min_width=260):
+                with gr.Column(scale=1, min_width=300):
                     settings = _fill_settings(words, actions)
                     _find_panel(words)
                     with gr.Accordion(words("keys"), open=False):

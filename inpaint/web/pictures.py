@@ -6,13 +6,16 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from inpaint.photo.encode import shallow
+from inpaint.photo.files import load_photo
+from inpaint.photo.limits import Limits
 from inpaint.photo.picture import Photo, Pixels
 
 Mask = NDArray[np.bool_]
 PROXY_PIXELS = 4_000_000  # a larger photo is shown at this many pixels; its mask and fill are still full size
+PLAIN = ("RGB", "RGBA", "L", "LA", "P")  # modes that Pillow makes smaller without a loss of meaning
 THUMBNAIL = 160  # pixels of the longer side
 
 
@@ -64,3 +67,38 @@ def _resized(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
     if size == (values.shape[1], values.shape[0]):
         return values
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def write_thumbnail(path: Path, small: Path, side: int, limits: Limits) -> None:
+    """Write a photo file as a small PNG.
+
+    Args:
+        path: the photo.
+        small: the PNG.
+        side: its longest side in pixels.
+        limits: larger photos are refused.
+
+    Raises:
+        InpaintError, ValueError: it cannot be shown.
+    """
+    if path.stat().st_size > limits.file_bytes:
+        raise ValueError("too large")
+    try:
+        with Image.open(path) as picture:
+            limits.check_size(path, *picture.size)
+            if picture.mode in PLAIN:
+                profile = picture.info.get("icc_profile")
+                picture.draft("RGB", (side, side))  # JPEG is decoded at a fraction of its size
+                upright = ImageOps.exif_transpose(picture)
+                upright.thumbnail((side, side))
+                form = "RGBA" if "A" in upright.getbands() or "transparency" in picture.info else "RGB"
+                settings = {"icc_profile": profile} if profile and b"RGB " in profile[16:20] else {}
+                upright.convert(form).save(small, "PNG", compress_level=1, **settings)
+                return
+    except (Image.UnidentifiedImageError, SyntaxError):
+        pass  # one of the formats that photo.files reads by other means
+    photo = load_photo(path, limits)
+    height, width = photo.pixels.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    write_picture(small, photo, np.ascontiguousarray(photo.pixels), size)

@@ -151,7 +151,8 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
     if args.host not in LOCAL and auth is None:
         print("note: everyone who reaches this address can use the page; --auth-file asks for a password", flush=True)
     actions.store.keep_sweeping()
-    threading.Thread(target=actions.networks.warm_up, daemon=True, name="warm-up").start()
+    for warm_up in (actions.store.decoders.start, actions.networks.warm_up):
+        threading.Thread(target=warm_up, daemon=True, name="warm-up").start()
     app = build_app(
         actions, auth=auth, root_path=args.root_path, queue_size=args.queue, mcp=args.mcp, service=service
     )  # fmt: skip

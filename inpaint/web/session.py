@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from inpaint.errors import InpaintError, OutputError, shown
-from inpaint.photo.files import load_photo
+from inpaint.photo.files import Saved
 from inpaint.photo.limits import Limits
 from inpaint.photo.picture import Photo, Pixels
+from inpaint.web.decoding import Decoders, Steps, apply_steps
 from inpaint.web.pictures import Mask, proxy_size, thumbnail_size, write_mask, write_picture
 
 MOST_STEPS = 200  # of one photo
@@ -56,9 +57,11 @@ class Session:
         folder: of its own, empty.
         path: the photo's file, in that folder.
         limits: larger files are refused.
+        decoders: read and write the file.
     """
 
-    def __init__(self, folder: Path, path: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, path: Path, limits: Limits, decoders: Decoders) -> None:
+        self.decoders = decoders
         self.token, self.folder, self.path, self.limits = folder.name, folder, path, limits
         self.lock = threading.RLock()
         self.cancelled = threading.Event()
@@ -70,7 +73,7 @@ class Session:
         self.current = 0
         self._redo: dict[int, int] = {}
         self._masks: dict[str, tuple[np.ndarray[Any, Any], tuple[int, int]]] = {}
-        self._photo: Photo | None = load_photo(path, limits)
+        self._photo: Photo | None = decoders.photo(path, limits)
         self.height, self.width = self._photo.pixels.shape[:2]
         self.notes = [note.removeprefix(f"{shown(path)}: ") for note in self._photo.notes]
         self._pixels: tuple[int, Pixels] = (0, self._photo.pixels)
@@ -91,7 +94,7 @@ class Session:
         """The photo as opened; read again where it was let go."""
         with self.lock:
             if self._photo is None:
-                self._photo = load_photo(self.path, self.limits)
+                self._photo = self.decoders.photo(self.path, self.limits)
             return self._photo
 
     def let_go(self) -> None:
@@ -105,13 +108,7 @@ class Session:
         with self.lock:
             self._step(number)
             if self._pixels[0] != number:
-                chain = self.chain(number)
-                values = self.photo.pixels
-                if len(chain) > 1:
-                    values = values.copy()
-                    for step in chain[1:]:
-                        values[self.hole(step)] = np.load(self._values(step))
-                self._pixels = (number, values)
+                self._pixels = (number, apply_steps(self.photo.pixels, self._files(number))[0])
             return self._pixels[1]
 
     def chain(self, number: int) -> list[int]:
@@ -129,12 +126,9 @@ class Session:
         packed = np.load(self.folder / f"{number}-hole.npy")
         return np.unpackbits(packed, count=self.width * self.height).reshape(self.shape).astype(bool)
 
-    def hole_of_chain(self, number: int) -> Mask:
-        """All that the steps up to this one were allowed to change, bool (H, W)."""
-        hole = np.zeros(self.shape, bool)
-        for step in self.chain(number):
-            hole |= self.hole(step)
-        return hole
+    def save(self, number: int, output: Path) -> Saved:
+        """Write a step as a file and prove it against the opened photo; errors as those of `save_photo`."""
+        return self.decoders.save(self.path, self.limits, self._files(number), output)
 
     def add_step(
         self, parent: int, kind: str, pixels: Pixels, hole: Mask, report: dict[str, Any], group: int = 0, mask: str = ""
@@ -228,6 +222,9 @@ class Session:
             raise SessionGone("this step is not on the server")
         return self.steps[number]
 
+    def _files(self, number: int) -> Steps:
+        return [(self.folder / f"{step}-hole.npy", self._values(step)) for step in self.chain(number)[1:]]
+
     def _values(self, number: int) -> Path:
         return self.folder / f"{number}-values.npy"
 
@@ -246,6 +243,7 @@ class SessionStore:
         self, limits: Limits = Limits(), max_age: float = 6 * 3600, most: int = 100, loaded: int = 4
     ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="inpaint-page-")).resolve()
+        self.decoders = Decoders()
         self.limits, self.max_age, self.most, self.loaded = limits, max_age, most, loaded
         self._sessions: dict[str, Session] = {}
         self._scratch: dict[Path, float] = {}
@@ -267,7 +265,7 @@ class SessionStore:
         path = folder / safe_name(name)
         try:
             shutil.move(upload, path)
-            session = Session(folder, path, self.limits)
+            session = Session(folder, path, self.limits, self.decoders)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -332,6 +330,7 @@ class SessionStore:
         """Remove everything."""
         with self._lock:
             self._sessions.clear()
+        self.decoders.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
 
