@@ -9,6 +9,8 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 RADIUS = 2  # 5x5 patches
+GUIDE_AT, PENALTY_AT, TEXTURE_AT, VALID_AT, FACTS = slice(0, 3), 3, 4, 5, 8  # where `search` reads what, and how much
+LINE = 64  # bytes of a cache line
 SPATIAL = 1.0  # sigma of the vote's weight over the patch, pixels
 NO_CACHE = (
     "compiled kernels cannot be kept on disk here, so every process compiles them again (some 10 s); "
@@ -69,9 +71,16 @@ class Kernel:
         self.compiled = self._compile(cache=False)
 
 
+def facts_of(height: int, width: int) -> Floats:
+    """Room for the facts of `search`, zeros (H, W, 8), so placed that a pixel's never lie across two cache lines."""
+    room = np.zeros(height * width * FACTS + LINE // 4, np.float32)
+    first = -(room.ctypes.data // 4) % (LINE // 4)
+    return room[first : first + height * width * FACTS].reshape(height, width, FACTS)
+
+
 @njit(nogil=True, fastmath=True, inline="always")
 def _distance(
-    colour: Floats, guide: Floats, guided: bool, ty: int, tx: int, sy: int, sx: int, start: np.float32,
+    colour: Floats, facts: Floats, guided: bool, ty: int, tx: int, sy: int, sx: int, start: np.float32,
     bound: np.float32,
 ) -> np.float32:
     """Squared difference of two patches, given up as soon as it reaches the bound.
@@ -81,14 +90,14 @@ def _distance(
     total = np.float32(start)
     if guided:
         for c in range(3):
-            e = guide[ty, tx, c] - guide[sy, sx, c]
+            e = facts[ty, tx, c] - facts[sy, sx, c]
             total += e * e
         if total >= bound:
             return total
         for dy in (-RADIUS, RADIUS):
             for dx in (-RADIUS, RADIUS):
                 for c in range(3):
-                    e = guide[ty + dy, tx + dx, c] - guide[sy + dy, sx + dx, c]
+                    e = facts[ty + dy, tx + dx, c] - facts[sy + dy, sx + dx, c]
                     total += e * e
         if total >= bound:
             return total
@@ -112,32 +121,36 @@ def _mix(state: np.uint64) -> np.uint64:
 
 @Kernel
 def search(
-    colour: Floats, guide: Floats, guided: bool, penalty: Floats, texture: Floats, doubt: Floats, valid: Mask,
-    sources: Ints, targets: Ints, index: Ints, field: Ints, seed: int, new_field: Ints, new_cost: Floats,
+    colour: Floats, facts: Floats, guided: bool, doubt: Floats, sources: Ints, targets: Ints, index: Ints, field: Ints,
+    seed: int, new_field: Ints, new_cost: Floats,
 ) -> None:
     """One round of propagation and random search; reads `field`, writes `new_field` and `new_cost` alone.
 
+    What is asked of a source before its patch is read lies together in `facts`, because the time goes into memory: most
+    candidates fall after one cache line.
+
     Args:
         colour: float32 (H, W * 3).
-        guide: float32 (H, W, 3), scaled so that its squared differences carry their weight; counts if `guided`.
-        penalty: float32 (H, W), distance a source starts with.
-        texture: float32 (H, W), the same, but counted by the target's doubt.
+        facts: float32 (H, W, 8), of every pixel as a source's centre: at GUIDE_AT three values scaled so that their
+            squared differences carry the guide's weight, which count if `guided`; at PENALTY_AT the distance that it
+            starts with; at TEXTURE_AT the same, but counted by the target's doubt; at VALID_AT 1 where its patch is
+            fully known, else 0.
         doubt: float32 (N,) in [0, 1], how little of a target is known.
-        valid: bool (H, W), centres of fully known patches.
-        sources: int32 (M, 2), the same as (y, x).
+        sources: int32 (M, 2), the valid centres as (y, x).
         targets: int32 (N, 2), centres of the patches to match.
         index: int32 (H, W), a pixel's row in `targets`, or -1.
         field: int32 (N, 2), each target's source centre.
         seed: of this round.
         new_field, new_cost: int32 (N, 2) and float32 (N,), written; the cost is the distance without its start.
     """
-    height, width = valid.shape
+    height, width = index.shape
     for i in prange(len(targets)):
         ty, tx = targets[i, 0], targets[i, 1]
         by, bx = field[i, 0], field[i, 1]
         unsure = doubt[i]
-        start = penalty[by, bx] + unsure * texture[by, bx]
-        best = _distance(colour, guide, guided, ty, tx, by, bx, start, np.float32(3e38))
+        start = facts[by, bx, PENALTY_AT] + unsure * facts[by, bx, TEXTURE_AT]
+        best = _distance(colour, facts, guided, ty, tx, by, bx, start, np.float32(3e38))
+        last_y, last_x = by, bx
         for jump in (1, 2, 4, 8):
             for side in range(4):
                 oy = (jump if side == 0 else -jump) if side < 2 else 0
@@ -149,9 +162,13 @@ def search(
                 if j < 0:
                     continue
                 cy, cx = field[j, 0] - oy, field[j, 1] - ox
-                if cy < 0 or cy >= height or cx < 0 or cx >= width or not valid[cy, cx] or (cy == by and cx == bx):
+                if (cy == by and cx == bx) or (cy == last_y and cx == last_x):
                     continue
-                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
+                if cy < 0 or cy >= height or cx < 0 or cx >= width or facts[cy, cx, VALID_AT] == 0:
+                    continue
+                last_y, last_x = cy, cx
+                start = facts[cy, cx, PENALTY_AT] + unsure * facts[cy, cx, TEXTURE_AT]
+                d = _distance(colour, facts, guided, ty, tx, cy, cx, start, best)
                 if d < best:
                     best, by, bx = d, cy, cx
         state = _mix(np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(i))
@@ -159,7 +176,8 @@ def search(
             state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
             j = np.int64(state >> np.uint64(33)) % len(sources)
             cy, cx = sources[j, 0], sources[j, 1]
-            d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
+            start = facts[cy, cx, PENALTY_AT] + unsure * facts[cy, cx, TEXTURE_AT]
+            d = _distance(colour, facts, guided, ty, tx, cy, cx, start, best)
             if d < best:
                 best, by, bx = d, cy, cx
         reach = max(height, width) // 2
@@ -167,19 +185,19 @@ def search(
             state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
             cy = by + np.int64(state >> np.uint64(40)) % (2 * reach + 1) - reach
             cx = bx + np.int64(state & np.uint64(0xFFFFFF)) % (2 * reach + 1) - reach
-            if cy >= 0 and cy < height and cx >= 0 and cx < width and valid[cy, cx]:
-                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
+            if cy >= 0 and cy < height and cx >= 0 and cx < width and facts[cy, cx, VALID_AT] != 0:
+                start = facts[cy, cx, PENALTY_AT] + unsure * facts[cy, cx, TEXTURE_AT]
+                d = _distance(colour, facts, guided, ty, tx, cy, cx, start, best)
                 if d < best:
                     best, by, bx = d, cy, cx
             reach //= 2
         new_field[i, 0], new_field[i, 1] = by, bx
-        new_cost[i] = best - penalty[by, bx] - unsure * texture[by, bx]
+        new_cost[i] = best - facts[by, bx, PENALTY_AT] - unsure * facts[by, bx, TEXTURE_AT]
 
 
 @Kernel
 def vote(
-    image: Floats, pixels: Ints, index: Ints, field: Ints, cost: Floats, trust: Floats, scale: float, copy: bool,
-    origin: Ints,
+    image: Floats, pixels: Ints, index: Ints, field: Ints, strength: NDArray[np.float64], copy: bool, origin: Ints,
 ) -> None:
     """Give every hole pixel the mean of what its patches say, or the word of the best alone; writes `image` there.
 
@@ -190,9 +208,7 @@ def vote(
         pixels: int32 (P, 2), the hole.
         index: int32 (H, W), a pixel's row in `field`, or -1.
         field: int32 (N, 2), each target's source centre.
-        cost: float32 (N,), its distance.
-        trust: float32 (N,), logarithm of its confidence.
-        scale: a vote weighs exp(-cost / scale).
+        strength: float64 (N,), logarithm of its weight.
         copy: copy the best instead of averaging.
         origin: int32 (P, 2), written: the pixel that the best patch would copy, or -1.
     """
@@ -209,12 +225,12 @@ def vote(
                         continue
                     j = index[qy, qx]
                     sy, sx = field[j, 0] - oy, field[j, 1] - ox
-                    strength = trust[j] - cost[j] / scale - (oy * oy + ox * ox) / (2 * SPATIAL * SPATIAL)
+                    vote = strength[j] - (oy * oy + ox * ox) / (2 * SPATIAL * SPATIAL)
                     if step == 0:
-                        if strength > top:
-                            top, top_y, top_x = strength, sy, sx
-                    elif strength > top - 12:
-                        weight = np.exp(strength - top)
+                        if vote > top:
+                            top, top_y, top_x = vote, sy, sx
+                    elif vote > top - 12:
+                        weight = np.exp(vote - top)
                         total += weight
                         red += weight * image[sy, sx, 0]
                         green += weight * image[sy, sx, 1]
