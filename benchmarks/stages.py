@@ -130,7 +130,7 @@ def runtimes(network: InpaintingNetwork, folder: Path, threads: int) -> dict[str
     found: dict[str, Run] = {"eager, channels-last (the product)": network}
     plain = Inpainter.load(device="cpu").network.to(memory_format=torch.contiguous_format)
     found["eager, contiguous"] = plain
-    example = tuple(torch.zeros(1, channels, 256, 256) for channels in (3, 1, 3)) + (torch.ones(1, 1, 1, 1),)
+    example = (*(torch.zeros(1, channels, 256, 256) for channels in (3, 1, 3)), torch.ones(1, 1, 1, 1))
     frozen = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
     found["TorchScript, frozen (folded)"] = frozen
     found["TorchScript, optimize_for_inference (fused)"] = torch.jit.optimize_for_inference(frozen)
