@@ -15,7 +15,8 @@ ENV NUMBA_CACHE_DIR=/opt/inpaint/numba
 RUN python -c "from inpaint.web.networks import Networks; Networks({'dilated': None}, 'cpu').warm_up()"
 
 FROM python:3.12-slim-bookworm
-# hadolint ignore=DL3008 -- Debian keeps one version of a package, so that a pinned one vanishes with the next repair
+# Not pinned: Debian keeps one version of a package, so that a pinned one vanishes with the next repair.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/* \

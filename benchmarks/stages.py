@@ -125,13 +125,25 @@ class Elsewhere(InpaintingNetwork):
         return [self.run(photo, mask, torch.zeros_like(photo) if guide is None else guide, with_guide)]
 
 
+class Core(torch.nn.Module):
+    """A network without its size rule, which cannot be traced."""
+
+    def __init__(self, network: InpaintingNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, photo: Tensor, mask: Tensor, guide: Tensor, guided: Tensor) -> Tensor:
+        """As `InpaintingNetwork.forward`, for sizes that obey the rule."""
+        return self.network.compute(photo, mask, guide, guided)[-1]
+
+
 def runtimes(network: InpaintingNetwork, folder: Path, threads: int) -> dict[str, Run]:
     """Every runtime that is installed, the product's own first."""
     found: dict[str, Run] = {"eager, channels-last (the product)": network}
     plain = Inpainter.load(device="cpu").network.to(memory_format=torch.contiguous_format)
     found["eager, contiguous"] = plain
     example = (*(torch.zeros(1, channels, 256, 256) for channels in (3, 1, 3)), torch.ones(1, 1, 1, 1))
-    frozen = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
+    frozen = torch.jit.freeze(torch.jit.trace(Core(network).eval(), example, check_trace=False))
     found["TorchScript, frozen (folded)"] = frozen
     found["TorchScript, optimize_for_inference (fused)"] = torch.jit.optimize_for_inference(frozen)
 
