@@ -12,19 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.filling.blend import around, correct_seam, membrane
-from inpaint.filling.kernels import (
-    GUIDE_AT,
-    PENALTY_AT,
-    RADIUS,
-    TEXTURE_AT,
-    VALID_AT,
-    Floats,
-    Ints,
-    Mask,
-    facts_of,
-    search,
-    vote,
-)
+from inpaint.filling.kernels import RADIUS, Floats, Ints, Mask, search, vote
 from inpaint.filling.progress import Progress
 
 MIN_SOURCES = 50  # fewer known patches than this: nothing to copy from
@@ -208,28 +196,31 @@ def synthesize(
         index[reach] = np.arange(len(targets), dtype=np.int32)
         depth = cv2.distanceTransform(np.pad(level.hole.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
         trust = (-np.log(CONFIDENCE) * depth[reach]).astype(np.float32)
-        guided, facts = level.guide is not None, facts_of(*reach.shape)
+        guided, lead = level.guide is not None, image
         if level.guide is not None:
             lead = _blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale))
             lead *= np.float32(np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
-            facts[..., GUIDE_AT] = lead
         field = _refine_field(level, targets, sources, rng, coarse)
         if coarse is not None:
             row = coarse[0][targets[:, 0] // 2, targets[:, 1] // 2]
             cost = np.where(row >= 0, rough_cost[np.maximum(row, 0)], rough_cost.max()).astype(np.float32)
             vote(image, pixels, index, field, trust - _votes(cost, _quartile(cost)), False, origin)
-        facts[..., TEXTURE_AT], facts[..., VALID_AT] = _texture_bias(image, level.valid), level.valid
+        texture = _texture_bias(image, level.valid)
         doubt = (1 - np.exp(-depth[reach] / DOUBT)).astype(np.float32)
+        penalty = np.zeros(reach.shape, np.float32)
         rounds = ROUNDS[min(scale, len(ROUNDS) - 1)]
         for turn in range(rounds):
             fresh, cost = np.empty_like(field), np.empty(len(targets), np.float32)
             colour = image.reshape(image.shape[0], -1)
             number = int(rng.integers(1 << 31))
-            search(colour, facts, guided, doubt, sources, targets, index, field, number, fresh, cost)
+            search(
+                colour, lead, guided, penalty, texture, doubt, level.valid, sources, targets, index, field, number,
+                fresh, cost,
+            )  # fmt: skip
             field, unit, last = fresh, _quartile(cost), turn == rounds - 1
             vote(image, pixels, index, field, trust - _votes(cost, unit), scale == 0 and last, origin)
             if not last:
-                facts[..., PENALTY_AT] = _overuse(field, reach.shape, unit)
+                penalty = _overuse(field, reach.shape, unit)
         coarse, rough_cost = (index, field), cost
     origins = np.full((*mask.shape, 2), -1, np.int32)
     origins[pixels[:, 0], pixels[:, 1]] = origin

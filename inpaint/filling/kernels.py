@@ -9,8 +9,6 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 RADIUS = 2  # 5x5 patches
-GUIDE_AT, PENALTY_AT, TEXTURE_AT, VALID_AT, FACTS = slice(0, 3), 3, 4, 5, 8  # where `search` reads what, and how much
-LINE = 64  # bytes of a cache line
 SPATIAL = 1.0  # sigma of the vote's weight over the patch, pixels
 NO_CACHE = (
     "compiled kernels cannot be kept on disk here, so every process compiles them again (some 10 s); "
@@ -71,16 +69,9 @@ class Kernel:
         self.compiled = self._compile(cache=False)
 
 
-def facts_of(height: int, width: int) -> Floats:
-    """Room for the facts of `search`, zeros (H, W, 8), so placed that a pixel's never lie across two cache lines."""
-    room = np.zeros(height * width * FACTS + LINE // 4, np.float32)
-    first = -(room.ctypes.data // 4) % (LINE // 4)
-    return room[first : first + height * width * FACTS].reshape(height, width, FACTS)
-
-
 @njit(nogil=True, fastmath=True, inline="always")
 def _distance(
-    colour: Floats, facts: Floats, guided: bool, ty: int, tx: int, sy: int, sx: int, start: np.float32,
+    colour: Floats, guide: Floats, guided: bool, ty: int, tx: int, sy: int, sx: int, start: np.float32,
     bound: np.float32,
 ) -> np.float32:
     """Squared difference of two patches, given up as soon as it reaches the bound.
@@ -90,14 +81,14 @@ def _distance(
     total = np.float32(start)
     if guided:
         for c in range(3):
-            e = facts[ty, tx, c] - facts[sy, sx, c]
+            e = guide[ty, tx, c] - guide[sy, sx, c]
             total += e * e
         if total >= bound:
             return total
         for dy in (-RADIUS, RADIUS):
             for dx in (-RADIUS, RADIUS):
                 for c in range(3):
-                    e = facts[ty + dy, tx + dx, c] - facts[sy + dy, sx + dx, c]
+                    e = guide[ty + dy, tx + dx, c] - guide[sy + dy, sx + dx, c]
                     total += e * e
         if total >= bound:
             return total
@@ -121,36 +112,32 @@ def _mix(state: np.uint64) -> np.uint64:
 
 @Kernel
 def search(
-    colour: Floats, facts: Floats, guided: bool, doubt: Floats, sources: Ints, targets: Ints, index: Ints, field: Ints,
-    seed: int, new_field: Ints, new_cost: Floats,
+    colour: Floats, guide: Floats, guided: bool, penalty: Floats, texture: Floats, doubt: Floats, valid: Mask,
+    sources: Ints, targets: Ints, index: Ints, field: Ints, seed: int, new_field: Ints, new_cost: Floats,
 ) -> None:
     """One round of propagation and random search; reads `field`, writes `new_field` and `new_cost` alone.
 
-    What is asked of a source before its patch is read lies together in `facts`, because the time goes into memory: most
-    candidates fall after one cache line.
-
     Args:
         colour: float32 (H, W * 3).
-        facts: float32 (H, W, 8), of every pixel as a source's centre: at GUIDE_AT three values scaled so that their
-            squared differences carry the guide's weight, which count if `guided`; at PENALTY_AT the distance that it
-            starts with; at TEXTURE_AT the same, but counted by the target's doubt; at VALID_AT 1 where its patch is
-            fully known, else 0.
+        guide: float32 (H, W, 3), scaled so that its squared differences carry their weight; counts if `guided`.
+        penalty: float32 (H, W), distance a source starts with.
+        texture: float32 (H, W), the same, but counted by the target's doubt.
         doubt: float32 (N,) in [0, 1], how little of a target is known.
-        sources: int32 (M, 2), the valid centres as (y, x).
+        valid: bool (H, W), centres of fully known patches.
+        sources: int32 (M, 2), the same as (y, x).
         targets: int32 (N, 2), centres of the patches to match.
         index: int32 (H, W), a pixel's row in `targets`, or -1.
         field: int32 (N, 2), each target's source centre.
         seed: of this round.
         new_field, new_cost: int32 (N, 2) and float32 (N,), written; the cost is the distance without its start.
     """
-    height, width = index.shape
+    height, width = valid.shape
     for i in prange(len(targets)):
         ty, tx = targets[i, 0], targets[i, 1]
         by, bx = field[i, 0], field[i, 1]
         unsure = doubt[i]
-        start = facts[by, bx, PENALTY_AT] + unsure * facts[by, bx, TEXTURE_AT]
-        best = _distance(colour, facts, guided, ty, tx, by, bx, start, np.float32(3e38))
-        last_y, last_x = by, bx
+        start = penalty[by, bx] + unsure * texture[by, bx]
+        best = _distance(colour, guide, guided, ty, tx, by, bx, start, np.float32(3e38))
         for jump in (1, 2, 4, 8):
             for side in range(4):
                 oy = (jump if side == 0 else -jump) if side < 2 else 0
@@ -162,13 +149,9 @@ def search(
                 if j < 0:
                     continue
                 cy, cx = field[j, 0] - oy, field[j, 1] - ox
-                if (cy == by and cx == bx) or (cy == last_y and cx == last_x):
+                if cy < 0 or cy >= height or cx < 0 or cx >= width or not valid[cy, cx] or (cy == by and cx == bx):
                     continue
-                if cy < 0 or cy >= height or cx < 0 or cx >= width or facts[cy, cx, VALID_AT] == 0:
-                    continue
-                last_y, last_x = cy, cx
-                start = facts[cy, cx, PENALTY_AT] + unsure * facts[cy, cx, TEXTURE_AT]
-                d = _distance(colour, facts, guided, ty, tx, cy, cx, start, best)
+                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
                 if d < best:
                     best, by, bx = d, cy, cx
         state = _mix(np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(i))
@@ -176,8 +159,7 @@ def search(
             state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
             j = np.int64(state >> np.uint64(33)) % len(sources)
             cy, cx = sources[j, 0], sources[j, 1]
-            start = facts[cy, cx, PENALTY_AT] + unsure * facts[cy, cx, TEXTURE_AT]
-            d = _distance(colour, facts, guided, ty, tx, cy, cx, start, best)
+            d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
             if d < best:
                 best, by, bx = d, cy, cx
         reach = max(height, width) // 2
@@ -185,14 +167,13 @@ def search(
             state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
             cy = by + np.int64(state >> np.uint64(40)) % (2 * reach + 1) - reach
             cx = bx + np.int64(state & np.uint64(0xFFFFFF)) % (2 * reach + 1) - reach
-            if cy >= 0 and cy < height and cx >= 0 and cx < width and facts[cy, cx, VALID_AT] != 0:
-                start = facts[cy, cx, PENALTY_AT] + unsure * facts[cy, cx, TEXTURE_AT]
-                d = _distance(colour, facts, guided, ty, tx, cy, cx, start, best)
+            if cy >= 0 and cy < height and cx >= 0 and cx < width and valid[cy, cx]:
+                d = _distance(colour, guide, guided, ty, tx, cy, cx, penalty[cy, cx] + unsure * texture[cy, cx], best)
                 if d < best:
                     best, by, bx = d, cy, cx
             reach //= 2
         new_field[i, 0], new_field[i, 1] = by, bx
-        new_cost[i] = best - facts[by, bx, PENALTY_AT] - unsure * facts[by, bx, TEXTURE_AT]
+        new_cost[i] = best - penalty[by, bx] - unsure * texture[by, bx]
 
 
 @Kernel
