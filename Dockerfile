@@ -15,6 +15,8 @@ ENV NUMBA_CACHE_DIR=/opt/inpaint/numba
 RUN python -c "from inpaint.web.networks import Networks; Networks({'dilated': None}, 'cpu').warm_up()"
 
 FROM python:3.12-slim-bookworm
+# Not pinned: Debian keeps one version of a package, so that a pinned one vanishes with the next repair.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/* \
@@ -23,11 +25,11 @@ RUN apt-get update \
 COPY --from=build /opt/inpaint /opt/inpaint
 ENV PATH=/opt/inpaint/bin:$PATH NUMBA_CACHE_DIR=/opt/inpaint/numba PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     GRADIO_ANALYTICS_ENABLED=False GRADIO_TEMP_DIR=/tmp/gradio MPLCONFIGDIR=/tmp
-USER inpaint
+USER 10001
 WORKDIR /tmp
 EXPOSE 7860
 VOLUME ["/jobs"]
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=5s --retries=5 CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/ready')"
+HEALTHCHECK --interval=30s --timeout=5s --retries=5 CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/ready')"]
 ENTRYPOINT ["python", "-m", "inpaint", "serve", "--host", "0.0.0.0", "--jobs", "/jobs"]
 CMD ["--no-page"]

@@ -19,6 +19,7 @@ CASES = {
     "512-deep": "the same with 16 bits a channel",
     "24mp-1": "6000 x 4000, object hole of 1 %",
     "24mp-47": "6000 x 4000, object hole of 47 %",
+    "100mp-20": "12000 x 8400, 20 object holes",
     "24mp-specks": "6000 x 4000, 4,000 specks",
 }
 
@@ -30,7 +31,7 @@ def make_case(name: str, photo_file: Path) -> tuple:
     from PIL import Image
 
     rng = np.random.default_rng(0)
-    height, width = (512, 512) if name.startswith("512") else (4000, 6000)
+    height, width = {"512": (512, 512), "100": (8400, 12000)}.get(name[:3], (4000, 6000))
     photo = cv2.resize(np.array(Image.open(photo_file).convert("RGB")), (width, height), interpolation=cv2.INTER_CUBIC)
     for top in range(0, height, 500):  # in strips: the grain must not decide the peak of memory
         part = photo[top : top + 500]
@@ -41,6 +42,11 @@ def make_case(name: str, photo_file: Path) -> tuple:
     if name == "24mp-specks":
         for y, x in zip(rng.integers(0, height, 4000), rng.integers(0, width, 4000), strict=True):
             cv2.circle(mask, (int(x), int(y)), int(rng.integers(0, 3)), 1, -1)
+    elif name == "100mp-20":
+        for n in range(20):
+            at = 1200 + 2400 * (n % 5) + int(rng.integers(-600, 600)), 1050 + 2100 * (n // 5)
+            axes = int(rng.integers(60, 260)), int(rng.integers(60, 260))
+            cv2.ellipse(mask, at, axes, int(rng.integers(180)), 0, 360, 1, -1)
     else:
         share = {"512": 0.1, "512-deep": 0.1, "24mp-1": 0.01, "24mp-47": 0.47}[name]
         radius = (share * height * width / np.pi) ** 0.5
@@ -80,8 +86,8 @@ def measure(name: str, photo_file: Path, threads: int) -> None:
     seconds, report = min(runs[1:], key=lambda run: run[0])
     shallow = photo if photo.dtype == np.uint8 else (photo // 257).astype(np.uint8)
     start = time.perf_counter()
-    if name == "24mp-47":
-        telea = float("nan")  # minutes
+    if name in ("24mp-47", "100mp-20"):
+        telea = float("nan")  # minutes, or more memory than all the rest
     else:
         cv2.inpaint(shallow, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
         telea = time.perf_counter() - start

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.filling.blend import around, correct_seam, membrane
 from inpaint.filling.kernels import RADIUS, Floats, Ints, Mask, search, vote
@@ -136,7 +137,7 @@ def _texture_bias(image: Floats, valid: Mask) -> Floats:
     fine -= image
     fine *= fine
     side = 2 * RADIUS + 1
-    energy = cv2.boxFilter(fine.sum(axis=2), -1, (side, side), normalize=False)
+    energy = cv2.boxFilter(fine[..., 0] + fine[..., 1] + fine[..., 2], -1, (side, side), normalize=False)
     return np.where(valid, np.float32(-TEXTURE) * energy, np.float32(0))
 
 
@@ -203,7 +204,7 @@ def synthesize(
         if coarse is not None:
             row = coarse[0][targets[:, 0] // 2, targets[:, 1] // 2]
             cost = np.where(row >= 0, rough_cost[np.maximum(row, 0)], rough_cost.max()).astype(np.float32)
-            vote(image, pixels, index, field, cost, trust, _kernel(cost), False, origin)
+            vote(image, pixels, index, field, trust - _votes(cost, _quartile(cost)), False, origin)
         texture = _texture_bias(image, level.valid)
         doubt = (1 - np.exp(-depth[reach] / DOUBT)).astype(np.float32)
         penalty = np.zeros(reach.shape, np.float32)
@@ -216,9 +217,10 @@ def synthesize(
                 colour, lead, guided, penalty, texture, doubt, level.valid, sources, targets, index, field, number,
                 fresh, cost,
             )  # fmt: skip
-            field = fresh
-            vote(image, pixels, index, field, cost, trust, _kernel(cost), scale == 0 and turn == rounds - 1, origin)
-            penalty = _overuse(field, reach.shape, float(np.percentile(cost, 25)))
+            field, unit, last = fresh, _quartile(cost), turn == rounds - 1
+            vote(image, pixels, index, field, trust - _votes(cost, unit), scale == 0 and last, origin)
+            if not last:
+                penalty = _overuse(field, reach.shape, unit)
         coarse, rough_cost = (index, field), cost
     origins = np.full((*mask.shape, 2), -1, np.int32)
     origins[pixels[:, 0], pixels[:, 1]] = origin
@@ -226,7 +228,19 @@ def synthesize(
     return Synthesis(corrected, origins, corrected - image)
 
 
-def _kernel(cost: Floats) -> float:
-    """The distance over which a vote falls by e: twice the squared width of the match kernel."""
-    return max(2 * KERNEL**2 * float(np.percentile(cost, 25)), 1e-3)
+def _quartile(cost: Floats) -> float:
+    """The 25th percentile of distances, as `np.percentile` gives it in a third of the time."""
+    place = 0.25 * (len(cost) - 1)
+    low, share = int(place), np.float32(place % 1)
+    parted = np.partition(cost, (low, min(low + 1, len(cost) - 1)))
+    below, above = parted[low], parted[min(low + 1, len(cost) - 1)]
+    step = above - below
+    return float(above - step * (1 - share) if share >= 0.5 else below + step * share)
 
+
+def _votes(cost: Floats, quartile: float) -> NDArray[np.float64]:
+    """What the distances take off the logarithms of the votes' weights, float64 (N,).
+
+    A vote falls by e over twice the squared width of the match kernel.
+    """
+    return cost / np.float64(max(2 * KERNEL**2 * quartile, 1e-3))

@@ -178,8 +178,7 @@ def search(
 
 @Kernel
 def vote(
-    image: Floats, pixels: Ints, index: Ints, field: Ints, cost: Floats, trust: Floats, scale: float, copy: bool,
-    origin: Ints,
+    image: Floats, pixels: Ints, index: Ints, field: Ints, strength: NDArray[np.float64], copy: bool, origin: Ints,
 ) -> None:
     """Give every hole pixel the mean of what its patches say, or the word of the best alone; writes `image` there.
 
@@ -190,9 +189,7 @@ def vote(
         pixels: int32 (P, 2), the hole.
         index: int32 (H, W), a pixel's row in `field`, or -1.
         field: int32 (N, 2), each target's source centre.
-        cost: float32 (N,), its distance.
-        trust: float32 (N,), logarithm of its confidence.
-        scale: a vote weighs exp(-cost / scale).
+        strength: float64 (N,), logarithm of its weight.
         copy: copy the best instead of averaging.
         origin: int32 (P, 2), written: the pixel that the best patch would copy, or -1.
     """
@@ -209,12 +206,12 @@ def vote(
                         continue
                     j = index[qy, qx]
                     sy, sx = field[j, 0] - oy, field[j, 1] - ox
-                    strength = trust[j] - cost[j] / scale - (oy * oy + ox * ox) / (2 * SPATIAL * SPATIAL)
+                    vote = strength[j] - (oy * oy + ox * ox) / (2 * SPATIAL * SPATIAL)
                     if step == 0:
-                        if strength > top:
-                            top, top_y, top_x = strength, sy, sx
-                    elif strength > top - 12:
-                        weight = np.exp(strength - top)
+                        if vote > top:
+                            top, top_y, top_x = vote, sy, sx
+                    elif vote > top - 12:
+                        weight = np.exp(vote - top)
                         total += weight
                         red += weight * image[sy, sx, 0]
                         green += weight * image[sy, sx, 1]
