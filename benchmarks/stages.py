@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.fill import make_case
+from benchmarks.networks import fastest
 from benchmarks.photos import photos
 from inpaint import Inpainter
 from inpaint.filling import detail
@@ -31,18 +32,6 @@ from inpaint.models.layers import InpaintingNetwork
 
 Run = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 PHOTO = Path(__file__).parent.parent / "docs" / "before.png"
-
-
-def fastest(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Seconds of the fastest run of each, taking turns, after one that is not counted."""
-    best = dict.fromkeys(calls, float("inf"))
-    for turn in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if turn:
-                best[name] = min(best[name], time.perf_counter() - start)
-    return best
 
 
 def stages(threads: int, repeats: int) -> None:
@@ -57,8 +46,7 @@ def stages(threads: int, repeats: int) -> None:
         "deepfill-v2": lambda: plain(seen, hole),
         "deepfill-v2, channels-last": lambda: last(seen.contiguous(memory_format=torch.channels_last), hole),
     }
-    with torch.inference_mode():
-        best = fastest(calls, repeats)
+    best = fastest(calls, repeats)
     for name, seconds in best.items():
         print(f"{name}: {seconds:.3f} s ({threads} threads), fill / it = {best['fill'] / seconds:.3f}")
     reports = [inpainter.fill(photo, mask).report.seconds for _ in range(repeats)]
