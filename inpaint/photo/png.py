@@ -17,17 +17,11 @@ _TEXT_ROOM = 1 << 24  # bytes that a compressed profile may grow to
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The chunks of a PNG file: name and content; stops where the file is cut off."""
-    position = len(SIGNATURE)
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        if position + 12 + length > len(data):
-            return
-        yield data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
-        position += 12 + length
+    return ((name, bytes(content)) for name, content, _ in views(data))
 
 
 def views(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
-    """The chunks of a PNG file: name, content (not copied), and the checksum that it states."""
+    """The chunks of a PNG file: name, content (not copied), and the checksum that it states; stops where it is cut off."""
     view, position = memoryview(data), len(SIGNATURE)
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
