@@ -51,6 +51,14 @@ def tree(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
+def upload(system, root, count=6):
+    """The photos and masks of `folders`, in `root` and under `bucket` in a file system of fsspec."""
+    folders(root, count)
+    for part in ("photos", "masks"):
+        for name, data in tree(root / part).items():
+            system.pipe_file(f"bucket/{part}/{name}", data)
+
+
 def records(journal, kind=None):
     lines = [json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
     return [r for r in lines if kind in (None, r["kind"])]

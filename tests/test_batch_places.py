@@ -5,7 +5,7 @@ from inpaint.batch import places
 from inpaint.batch.inputs import find
 from inpaint.cli import main
 from inpaint.errors import OptionError, PhotoError
-from tests.batches import folders, tree
+from tests.batches import folders, tree, upload
 
 
 @pytest.fixture
@@ -14,10 +14,7 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     system = fsspec.filesystem("memory")
     system.store.clear()
-    folders(tmp_path, 6)
-    for part in ("photos", "masks"):
-        for name, data in tree(tmp_path / part).items():
-            system.pipe_file(f"/bucket/{part}/{name}", data)
+    upload(system, tmp_path)
     yield system
     system.store.clear()
 

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from inpaint.cli import main
-from tests.batches import folders, tree
+from tests.batches import tree, upload
 
 s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install s3fs 'moto[server]'")
 server = pytest.importorskip("moto.server", reason="moto is not installed: pip install s3fs 'moto[server]'")
@@ -26,10 +26,7 @@ def bucket(tmp_path, monkeypatch):
     s3fs.S3FileSystem.clear_instance_cache()
     system = s3fs.S3FileSystem()
     system.mkdir("bucket")
-    folders(tmp_path, 6)
-    for part in ("photos", "masks"):
-        for name, data in tree(tmp_path / part).items():
-            system.pipe_file(f"bucket/{part}/{name}", data)
+    upload(system, tmp_path)
     yield system
     s3fs.S3FileSystem.clear_instance_cache()
     urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST"))
