@@ -21,7 +21,7 @@ def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def views(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
-    """The chunks of a PNG file: name, content (not copied), and the checksum that it states; stops where it is cut off."""
+    """The chunks of a PNG file: name, content (not copied), and stated checksum; stops where the file is cut off."""
     view, position = memoryview(data), len(SIGNATURE)
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
