@@ -23,7 +23,7 @@ from inpaint.training.adversarial import ADVERSARIES
 from inpaint.training.batches import DeviceBatches, HostBatches
 from inpaint.training.config import PRESETS, TrainingConfig
 from inpaint.training.data import PhotoCache
-from inpaint.training.export import export
+from inpaint.training.export import export, training_record
 from inpaint.training.run import build_generator
 from inpaint.training.trainer import Trainer
 from inpaint.training.validation import Validation, held_out
@@ -114,7 +114,8 @@ def test_training_learns(photos, tmp_path):
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 @pytest.mark.parametrize("discriminator", DISCRIMINATORS)
-def test_every_adversary_trains_both_networks(photos, tmp_path, discriminator, precision):
+def test_every_adversary_trains_both_networks(photos, tmp_path, monkeypatch, discriminator, precision):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     if precision == "fp32" and discriminator == "sn-patchgan":
         pytest.skip("one precision is enough for the largest discriminator")
     config = replace(
@@ -130,6 +131,16 @@ def test_every_adversary_trains_both_networks(photos, tmp_path, discriminator, p
     assert set(values) == expected and all(torch.isfinite(v) for v in values.values())
     weights = [k for k in judge if k.endswith(("weight", "original"))]
     assert all(not torch.equal(judge[k], run.adversary.discriminator.state_dict()[k]) for k in weights)
+
+
+@pytest.mark.parametrize("capability, expected", [("AVX2", torch.float32), ("AVX512", torch.bfloat16)])
+def test_bfloat16_is_used_where_it_is_faster(photos, tmp_path, monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    run = trainer(photos, tmp_path, SMALL)
+    with run.autocast():
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == expected
+    assert training_record(run, "", {})["precision"] == {torch.float32: "fp32", torch.bfloat16: "bf16"}[expected]
 
 
 def test_stages_before_the_last_are_trained(photos, tmp_path):

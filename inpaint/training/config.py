@@ -38,7 +38,7 @@ class TrainingConfig:
         mix: weight of each mask kind.
         hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, total_variation, adversarial, matching, r1,
             gradient_penalty: weights of the losses; `coarse_l1` is for the stages before the last.
-        precision: `bf16` (autocast) or `fp32`.
+        precision: `bf16` (autocast) or `fp32`, which is used where bfloat16 would be slower (`multiplies_bf16`).
         compile: let torch.compile fuse the generator; pays on a GPU.
         seed: of everything random.
         save_minutes: between states.

@@ -21,7 +21,8 @@ def training_record(trainer: "Trainer", data: str, scores: dict[str, Any]) -> di
     """What a weights file says of its training: data, length, settings, and validation scores."""
     return {
         "data": data, "steps": trainer.step, "images": trainer.seen, "minutes": round(trainer.seconds / 60, 1),
-        "device": str(trainer.device), "validation": scores, "settings": asdict(trainer.config),
+        "device": str(trainer.device), "precision": trainer.precision, "validation": scores,
+        "settings": asdict(trainer.config),
     }  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def write_card(path: Path, network: InpaintingNetwork, name: str, record: dict[s
     parameters = sum(p.numel() for p in network.parameters())
     lines = [f"# {name}", "", "| | |", "|---|---|", f"| parameters | {parameters:,} |"]
     lines += [f"| receptive field | {network.receptive_field} px |", f"| config | `{asdict(network.config)}` |"]
-    for key in ("data", "steps", "images", "minutes", "device", "validation"):
+    for key in ("data", "steps", "images", "minutes", "device", "precision", "validation"):
         if key in record:
             lines.append(f"| {key} | {record[key]} |")
     settings = "\n".join(f"- {key}: {value}" for key, value in record["settings"].items())
