@@ -14,6 +14,7 @@ from inpaint.filling.choose import Choice, choose_engine, hole_depth
 from inpaint.filling.engines import WindowEngines, variants
 from inpaint.filling.enlarge import paste_enlarged, shrink_factor, shrink_window
 from inpaint.filling.kernels import Kernel
+from inpaint.filling.memory import bound_caches, give_back
 from inpaint.filling.progress import Listener, Progress
 from inpaint.filling.report import CandidateReport, FillReport, FillResult, HoleReport, Pixels
 from inpaint.filling.structure import octave_scale
@@ -30,6 +31,7 @@ class Inpainter:
     """Fills holes in photos with one network; safe to keep and to use again."""
 
     def __init__(self, network: InpaintingNetwork, device: torch.device) -> None:
+        bound_caches()
         self.network = network.eval().to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
@@ -91,6 +93,7 @@ class Inpainter:
             seam = sum(hole.seam * hole.hole_pixels for hole in holes) / sum(hole.hole_pixels for hole in holes)
             report.candidates.append(CandidateReport(engines, holes[0].seed, round(seam, 3)))
         report.notes += Kernel.complaint()
+        give_back(sum(window.area for window in windows))
         report.seconds["total"] = time.perf_counter() - start
         told("done", 1.0)
         return FillResult(results[0], report, results)

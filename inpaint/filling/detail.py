@@ -18,7 +18,7 @@ from inpaint.filling.progress import Progress
 MIN_SOURCES = 50  # fewer known patches than this: nothing to copy from
 LEVELS = 4  # scales, each half the one before, at most
 LEVELS_ALONE = 7  # without a guide the coarsest level has to bridge the hole by itself
-ROUNDS = (4, 8, 8, 12)  # search-and-vote rounds, finest level first; the last number also for coarser ones
+ROUNDS = (2, 5, 8, 12)  # search-and-vote rounds, finest level first; the last number also for coarser ones
 # In the hole a guide lacks detail that the sources have: compared too sharply it draws the search to flat patches.
 FINEST_BLUR = 3.0  # sigma of the guide's blur at the finest level, halved with every level while larger than BLUR
 BLUR = 1.5  # the same at coarse levels, pixels of the level

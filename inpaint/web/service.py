@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from inpaint.web.tasks import Outcome, Task
 
 LOG = logging.getLogger("inpaint.api")
-PRIMITIVES = "64"  # compiled oneDNN primitives kept: enough for the shapes of one window, and memory stays flat
 LOOK = 0.25  # seconds between two looks at whether the client is still there
 
 
@@ -94,7 +92,6 @@ class Service:
     chosen: dict[str, str] = field(default_factory=dict)  # client -> model named over IOPaint's API
 
     def __post_init__(self) -> None:
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)
         self.turns = Turns(self.limits.slots, self.limits.waiting)
         self.pool = self.workers or Workers(self.settings, self.limits.slots)
         self.metrics = Metrics(
