@@ -167,6 +167,21 @@ def test_textured_sources_are_not_at_a_disadvantage(monkeypatch):
     assert fair > 1.1 * energy()
 
 
+@pytest.mark.parametrize(("width", "rounds"), [(10, detail.THIN_ROUNDS[0]), (60, detail.ROUNDS[0])])
+def test_thin_holes_keep_their_rounds_at_the_finest_level(monkeypatch, width, rounds):
+    photo, mask = noise(192).astype(np.float32), box_hole(192, 192, 150)
+    mask[:, : 96 - width // 2] = mask[:, 96 + width // 2 :] = False
+    sizes, search = [], detail.search
+
+    def watched(colour, *others):
+        sizes.append(len(colour))
+        search(colour, *others)
+
+    monkeypatch.setattr(detail, "search", watched)
+    synthesize(photo, mask, blurred(photo))
+    assert sizes.count(192) == rounds
+
+
 def test_cancelling_between_levels():
     def stop(stage, done):
         return done < 0.2

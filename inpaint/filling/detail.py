@@ -19,6 +19,8 @@ MIN_SOURCES = 50  # fewer known patches than this: nothing to copy from
 LEVELS = 4  # scales, each half the one before, at most
 LEVELS_ALONE = 7  # without a guide the coarsest level has to bridge the hole by itself
 ROUNDS = (2, 5, 8, 12)  # search-and-vote rounds, finest level first; the last number also for coarser ones
+THIN_ROUNDS = (4, 8, 8, 12)  # the same for thin holes, of which the coarse levels show little
+THIN = 16.0  # depth up to which a hole is thin, pixels
 # In the hole a guide lacks detail that the sources have: compared too sharply it draws the search to flat patches.
 FINEST_BLUR = 3.0  # sigma of the guide's blur at the finest level, halved with every level while larger than BLUR
 BLUR = 1.5  # the same at coarse levels, pixels of the level
@@ -208,7 +210,8 @@ def synthesize(
         texture = _texture_bias(image, level.valid)
         doubt = (1 - np.exp(-depth[reach] / DOUBT)).astype(np.float32)
         penalty = np.zeros(reach.shape, np.float32)
-        rounds = ROUNDS[min(scale, len(ROUNDS) - 1)]
+        planned = ROUNDS if depth.max() * 2**scale > THIN else THIN_ROUNDS
+        rounds = planned[min(scale, len(planned) - 1)]
         for turn in range(rounds):
             fresh, cost = np.empty_like(field), np.empty(len(targets), np.float32)
             colour = image.reshape(image.shape[0], -1)
