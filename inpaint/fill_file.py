@@ -18,9 +18,10 @@ from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
 from inpaint.models.weights import default_weights
 from inpaint.options import FillOptions
-from inpaint.photo.files import check_lossless, check_output, load_photo, output_format, stage_photo
+from inpaint.photo.access import PictureFiles
+from inpaint.photo.files import check_lossless, check_output, output_format
 from inpaint.photo.limits import Limits
-from inpaint.photo.masks import Mask, check_mask, dilate_mask, load_mask
+from inpaint.photo.masks import Mask, check_mask, dilate_mask
 from inpaint.photo.picture import Photo
 from inpaint.photo.provenance import Recipe, check_mark, marked, recipe_path, relative_photo, sha256_of, versions
 from inpaint.photo.staging import Staging, check_writable
@@ -130,6 +131,7 @@ def candidate_path(output: Path, number: int) -> Path:
 def fill_file(
     job: FillJob, load: Callable[[], Inpainter], staging: Staging | None = None,
     ready: Callable[[FileResult], None] | None = None, progress: Listener | None = None,
+    files: PictureFiles = PictureFiles(),
 ) -> FileResult:  # fmt: skip
     """Fill one photo file; nothing is written unless everything can be.
 
@@ -139,17 +141,18 @@ def fill_file(
         staging: where the files wait until all of them are written; None: plain.
         ready: called once they wait, just before they appear; raising keeps them from it.
         progress: hears of the fill, see `Inpainter.fill`.
+        files: opens photo and mask, and writes the photo.
 
     Raises:
         InpaintError: anything that fails, with the file's name; no output is left behind.
     """
     check_job(job)
     start = time.perf_counter()
-    photo = load_photo(job.photo, job.limits)
+    photo = files.photo(job.photo, job.limits)
     notes = list(photo.notes)
     if job.expected and sha256_of(job.photo) != job.expected.photo_sha256:
         raise RecipeError(f"{shown(job.photo)}: is not the photo that the recipe was made with")
-    mask = _read_mask(job, photo, notes)
+    mask = _read_mask(job, photo, notes, files)
     read = time.perf_counter()
     inpainter = load()
     loaded = time.perf_counter()
@@ -161,11 +164,12 @@ def fill_file(
         for number, (pixels, about) in enumerate(zip(result.candidates, result.report.candidates, strict=True), 1):
             path = candidate_path(job.output, number)
             filled = _finished(job, photo, pixels, hole, set(about.engines.split(", ")))
-            saved = stage_photo(
-                staging, filled, path, lossless=job.lossless, keep_time=job.keep_time,
-                hole=hole if job.verify else None,
-            )
-            sha256 = hashlib.sha256(staging.waiting(path).read_bytes()).hexdigest()
+            hidden = staging.reserve(path)
+            saved = files.write(
+                hidden, filled, path, lossless=job.lossless, keep_time=job.keep_time,
+                hole=hole if job.verify else None, durable=staging.durable,
+            )  # fmt: skip
+            sha256 = hashlib.sha256(hidden.read_bytes()).hexdigest()
             written.append(Alternative(path, about.engines, about.seam, saved.verification, sha256))
             verifying += saved.seconds
             notes += [note for note in saved.notes if number == 1 or note not in notes]
@@ -226,7 +230,7 @@ def _same(first: Path, second: Path) -> bool:
         return False
 
 
-def _read_mask(job: FillJob, photo: Photo, notes: list[str]) -> Mask:
+def _read_mask(job: FillJob, photo: Photo, notes: list[str], files: PictureFiles) -> Mask:
     shape = photo.pixels.shape[:2]
     if isinstance(job.mask, np.ndarray):
         if job.mask.shape != shape:
@@ -235,7 +239,8 @@ def _read_mask(job: FillJob, photo: Photo, notes: list[str]) -> Mask:
     if not isinstance(job.mask, Path):
         return job.mask(photo, notes)
     orientation = photo.source.orientation if photo.source else 1
-    mask = load_mask(job.mask, shape, notes, mask_is=job.mask_is, orientation=orientation, limits=job.limits)
+    mask, decided = files.mask(job.mask, shape, job.mask_is, orientation, job.limits)
+    notes += decided
     check_mask(mask, shown(job.mask))
     return mask
 

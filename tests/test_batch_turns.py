@@ -6,6 +6,7 @@ import pytest
 
 from inpaint.batch.plan import Request, make_plan
 from inpaint.batch.session import Means, run_batch
+from inpaint.batch.work import Host
 from inpaint.errors import Cancelled
 from inpaint.fill_file import FillJob
 from inpaint.options import FillOptions
@@ -18,9 +19,8 @@ TELEA = FillJob(NOWHERE, NOWHERE, NOWHERE, FillOptions(engine="telea"))
 
 def led(root, turn, stopping=lambda: False, masks=None):
     request = Request((str(root / "photos"),), masks or str(root / "masks"), str(root / "out"))
-    return run_batch(
-        make_plan(request), request, TELEA, Means(0), root / "j.jsonl", False, lambda _: None, stopping, turn
-    )
+    journal = root / "j.jsonl"
+    return run_batch(make_plan(request), request, TELEA, Means(0), journal, False, lambda _: None, stopping, Host(turn))
 
 
 @pytest.mark.parametrize(("masks", "each"), [(None, 1), ("region:bottom-right 50%x50%", 2)])

@@ -81,6 +81,20 @@ def test_fill_endpoint(client, files):
         client.predict(photo=photo, mask=mask, engine="magic", api_name="/fill")
 
 
+def test_the_fill_endpoint_opens_no_file_in_the_process_of_the_server(client, files, monkeypatch):
+    photo, mask, _, _ = files
+
+    def refuse(*_, **__):
+        raise AssertionError("a picture was opened in the process of the server")
+
+    for decoder in ("PIL.Image.open", "cv2.imdecode", "cv2.imread"):
+        monkeypatch.setattr(decoder, refuse)
+    filled, report = client.predict(photo=photo, mask=mask, engine="telea", api_name="/fill")
+    monkeypatch.undo()
+    assert Image.open(path_of(filled)).size == (80, 60) and report["proof"] == "0 of 4,500 kept pixels changed"
+    assert report["notes"] == ["mask.png: white is the hole (6.25 % of the picture)"]
+
+
 def test_mask_endpoints(client, files, monkeypatch):
     photo, _, _, hole = files
     monkeypatch.setattr("inpaint.web.endpoints.find_text", lambda photo, sensitivity: hole)

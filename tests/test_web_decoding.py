@@ -6,15 +6,20 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.errors import MaskError, PhotoError
+from inpaint.errors import MaskError, OutputError, PhotoError
+from inpaint.options import FillOptions
+from inpaint.photo.files import load_photo, save_photo
 from inpaint.photo.limits import Limits
+from inpaint.photo.staging import Staging
 from inpaint.web.actions import Actions
 from inpaint.web.decoding import Crashed, Decoders, apply_steps
+from inpaint.web.folder import FolderJob, FolderRequest
 from inpaint.web.networks import Networks
 from inpaint.web.session import SessionStore
 from tests.conftest import scene
@@ -22,7 +27,7 @@ from tests.conftest import scene
 CRASH = """
 import ctypes
 import inpaint.web.decoding as decoding
-real = decoding.load_photo
+real = decoding.HERE.photo
 def load(path, *rest):  # stands for a decoder with a hole in it
     if b"CRASH" in path.read_bytes():
         ctypes.string_at(0)
@@ -30,8 +35,13 @@ def load(path, *rest):  # stands for a decoder with a hole in it
         import time
         time.sleep(600)
     return real(path, *rest)
-decoding._WORK["photo"] = decoding.load_photo = load
+decoding._WORK["photo"] = load
 """
+
+
+def saved(pixels, path):
+    Image.fromarray(pixels).save(path)
+    return path
 
 
 @pytest.fixture
@@ -69,6 +79,27 @@ def test_what_comes_back_is_what_this_process_would_read(decoders, tmp_path):
         decoders.mask(tmp_path / "m.png", (40, 90), "auto", 1, Limits())
     with pytest.raises(PhotoError, match="file not found"):
         decoders.photo(tmp_path / "b.png", Limits())
+    assert decoders.size(tmp_path / "a.png") == (50, 40) and decoders.size(tmp_path / "b.png") is None
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    assert decoders.form(tmp_path / "a.jpg", Limits()) == "PNG"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_what_they_write_is_what_this_process_would_write(decoders, tmp_path, suffix):
+    photo, hole = load_photo(saved(scene(40, 50), tmp_path / f"a{suffix}")), np.zeros((40, 50), bool)
+    hole[5:20, 8:30] = True
+    filled = photo.with_pixels(np.where(hole[..., None], 90, photo.pixels).astype(np.uint8))
+    saved_here = save_photo(filled, tmp_path / f"here{suffix}", hole=hole)
+    settings = {"lossless": False, "keep_time": False, "hole": hole, "durable": True}
+    with Staging() as staging:
+        path = tmp_path / f"there{suffix}"
+        found = decoders.write(staging.reserve(path), filled, path, **settings)
+        staging.commit()
+    assert path.read_bytes() == (tmp_path / f"here{suffix}").read_bytes()
+    assert found.verification == saved_here.verification and found.verification.kept == 40 * 50 - 330
+    with pytest.raises(OutputError, match=r"there\.png: cannot be written"), Staging() as staging:
+        path = tmp_path / "no" / "there.png"
+        decoders.write(staging.reserve(path), filled, path, **settings)
 
 
 def test_a_crash_is_an_error_that_names_the_file_and_the_next_file_is_read(crashing, decoders, tmp_path):
@@ -77,9 +108,6 @@ def test_a_crash_is_an_error_that_names_the_file_and_the_next_file_is_read(crash
     with pytest.raises(Crashed, match=r"bad\.png: made the decoder crash \(SIGSEGV\), so it was refused"):
         decoders.photo(tmp_path / "bad.png", Limits())
     assert decoders.photo(tmp_path / "good.png", Limits()).pixels.shape == (8, 8, 3)
-    with pytest.raises(Crashed):
-        decoders.check(tmp_path / "bad.png", Limits())
-    decoders.check(tmp_path / "none.png", Limits())  # other errors are for whoever reads it
 
 
 def test_a_file_that_hangs_is_given_up(crashing, decoders, tmp_path):
@@ -129,6 +157,36 @@ def test_the_page_survives_a_crash(crashing, inpainter, tmp_path):
     request |= {"path": str(tmp_path / "good.png"), "name": "good.png"}
     assert actions.ask(request)["state"]["width"] == 16
     actions.store.close()
+
+
+@pytest.fixture
+def opens_nothing(monkeypatch):
+    """No picture file can be opened in this process."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a picture was opened in the process of the server")
+
+    for decoder in ("PIL.Image.open", "cv2.imdecode", "cv2.imread"):
+        monkeypatch.setattr(decoder, refuse)
+
+
+def test_a_run_over_a_folder_opens_no_file_in_the_process_of_the_server(
+    crashing, opens_nothing, store, inpainter, tmp_path
+):  # fmt: skip
+    uploads = [saved(scene(40, 50, seed), tmp_path / f"{seed}.png") for seed in range(2)]
+    (tmp_path / "bad.png").write_bytes(b"CRASH")
+    marked = np.zeros((40, 50), np.uint8)
+    marked[5:15, 5:15] = 255
+    request = FolderRequest(
+        [str(path) for path in [*uploads, tmp_path / "bad.png"]], masks="one",
+        mask_files=[str(saved(marked, tmp_path / "mask.png"))], options=FillOptions(engine="telea"),
+    )  # fmt: skip
+    job = FolderJob(request, store, Networks.of(inpainter), None)
+    assert [task["size"] for task in job.describe()["tasks"]] == [(50, 40), (50, 40), None]
+    counts = list(job.run())[-1]
+    assert [record["verification"]["changed"] for record in counts.done] == [0, 0]
+    assert job.failures() == [("bad.png", "made the decoder crash (SIGSEGV), so it was refused")]
+    assert "data:image/jpeg" in zipfile.ZipFile(job.pack(1.0)).read("report.html").decode()
 
 
 def test_steps_are_applied_in_their_order(tmp_path):

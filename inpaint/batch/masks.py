@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,27 @@ from inpaint.errors import EmptyMask, InpaintError, shown
 from inpaint.fill_file import MaskMaker
 from inpaint.masking.repeated import MOST
 from inpaint.masking.rules import MaskRule, parse_rule
-from inpaint.photo.files import load_photo
+from inpaint.photo.access import PictureFiles
 from inpaint.photo.limits import Limits
 from inpaint.photo.mask_meaning import THRESHOLD
-from inpaint.photo.masks import Mask, check_mask, load_mask
+from inpaint.photo.masks import Mask, check_mask
 from inpaint.photo.picture import Photo
 
 _ONE = threading.Lock()  # compiled searches behind some rules must not run twice at a time in one process
 
 
-def united(files: list[Path], mask_is: str, limits: Limits) -> MaskMaker:
-    """The hole that any of several files marks."""
+def united(masks: list[Path], mask_is: str, limits: Limits, files: PictureFiles) -> MaskMaker:
+    """The hole that any of several mask files marks."""
 
     def make(photo: Photo, notes: list[str]) -> Mask:
         height, width = photo.pixels.shape[:2]
         orientation = photo.source.orientation if photo.source else 1
         mask = np.zeros((height, width), bool)
-        for file in files:
-            mask |= load_mask(
-                file, (height, width), notes, mask_is=mask_is, orientation=orientation, limits=limits
-            )  # fmt: skip
-        check_mask(mask, f"{shown(files[0])} and {len(files) - 1} more")
+        for file in masks:
+            found, decided = files.mask(file, (height, width), mask_is, orientation, limits)
+            mask |= found
+            notes += decided
+        check_mask(mask, f"{shown(masks[0])} and {len(masks) - 1} more")
         return mask
 
     return make
@@ -73,13 +73,14 @@ def by_rule(rule: MaskRule, name: str, turn: Callable[[], AbstractContextManager
     return make
 
 
-def learned_rule(text: str, tasks: list[Task], limits: Limits) -> MaskRule | None:
+def learned_rule(text: str, tasks: list[Task], limits: Limits, files: PictureFiles) -> MaskRule | None:
     """The rule of a run, ready for every photo; None for masks from files and for `alpha`.
 
     Args:
         text: as the user gave it.
         tasks: of the whole plan; those that cannot be read teach nothing.
         limits: larger files are refused.
+        files: opens the photos.
 
     Raises:
         InpaintError: the rule cannot be used.
@@ -87,19 +88,19 @@ def learned_rule(text: str, tasks: list[Task], limits: Limits) -> MaskRule | Non
     if not text or text == ALPHA:
         return None
     rule = parse_rule(text)
-    return rule.learn(_some_of_each_size(tasks, limits)) if rule.needs_folder else rule
+    return rule.learn(_some_of_each_size(tasks, limits, files)) if rule.needs_folder else rule
 
 
-def _some_of_each_size(tasks: list[Task], limits: Limits) -> Iterator[NDArray]:
+def _some_of_each_size(tasks: list[Task], limits: Limits, files: PictureFiles) -> Iterator[NDArray]:
     """As many photos of each size as the rule looks at, so that a large folder is not read whole."""
     taken: Counter[tuple[int, int]] = Counter()
     for task in tasks:
-        size = picture_size(task.photo)
+        size = picture_size(task.photo, files)
         if size is None or taken[size] == MOST:
             continue
         try:
             with near_copy(task.photo, limits) as file:
-                pixels = load_photo(file, limits).pixels
+                pixels = files.photo(file, limits).pixels
         except InpaintError:  # it is reported when its turn comes
             continue
         taken[size] += 1
@@ -107,23 +108,24 @@ def _some_of_each_size(tasks: list[Task], limits: Limits) -> Iterator[NDArray]:
 
 
 def mask_maker(
-    rule: str, files: list[Path], name: str, mask_is: str, limits: Limits, learned: MaskRule | None = None,
-    turn: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    rule: str, masks: list[Path], name: str, mask_is: str, limits: Limits, learned: MaskRule | None,
+    turn: Callable[[], AbstractContextManager[Any]], files: PictureFiles,
 ) -> MaskMaker | Path:
     """What `FillJob.mask` should be.
 
     Args:
-        rule: of the task; empty with files.
-        files: of the task.
+        rule: of the task; empty with mask files.
+        masks: files of the task.
         name: of the photo, for messages.
         mask_is: which part of a mask file is the hole.
         limits: larger files are refused.
         learned: the rule, ready for use.
         turn: called for what is held while the rule looks.
+        files: opens them.
     """
     if rule == ALPHA:
         return own_alpha(name)
     if rule:
         assert learned is not None
         return by_rule(learned, name, turn)
-    return files[0] if len(files) == 1 else united(files, mask_is, limits)
+    return masks[0] if len(masks) == 1 else united(masks, mask_is, limits, files)

@@ -2,13 +2,14 @@
 
 import os
 import re
-import stat
 import warnings
 from functools import lru_cache
+from pathlib import Path
 
 from inpaint.batch import places
 from inpaint.batch.plan import Task
 from inpaint.errors import OptionError
+from inpaint.photo.access import PictureFiles
 
 LEADER = 400 << 20  # the process that leads, and the one that workers are forked from (measured: 390 at most)
 WORKER = 600 << 20  # a worker with its libraries and its network, without a photo
@@ -37,18 +38,15 @@ def physical_memory() -> int | None:
         return None
 
 
-def picture_size(place: str) -> tuple[int, int] | None:
+def picture_size(place: str, files: PictureFiles = PictureFiles()) -> tuple[int, int] | None:
     """Width and height from a picture file's header, as stored; None where it cannot be told."""
+    if not places.is_remote(place):
+        return files.size(Path(place))
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if not places.is_remote(place):
-                if not stat.S_ISREG(os.stat(place).st_mode):  # opening a pipe would wait for ever
-                    return None
-                with Image.open(place) as picture:
-                    return picture.size
             system, path = places.filesystem(place)
             with system.open(path, "rb", block_size=1 << 16) as file, Image.open(file) as picture:
                 return picture.size
@@ -57,9 +55,9 @@ def picture_size(place: str) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=256)  # a photo that waits for memory is asked about again and again
-def photo_bytes(task: Task) -> int | None:
+def photo_bytes(task: Task, files: PictureFiles = PictureFiles()) -> int | None:
     """Memory that filling a task's photo takes at its peak, or None where its size cannot be told."""
-    size = picture_size(task.photo)
+    size = picture_size(task.photo, files)
     return None if size is None else size[0] * size[1] * PER_PIXEL
 
 

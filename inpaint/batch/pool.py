@@ -11,14 +11,13 @@ import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from inpaint.batch.forkserver import worker_context
 from inpaint.batch.plan import Task
-from inpaint.batch.work import Filler, Settings, Turn
+from inpaint.batch.work import Filler, Host, Settings
 from inpaint.errors import InpaintError
 
 DEPTH = 2  # photos a worker has in hand: one is filled while the other is read or written
@@ -79,10 +78,10 @@ class Gates:
 
 
 class Threads:
-    """Threads of this process, which end with it; `turn` as for `Filler`."""
+    """Threads of this process, which end with it."""
 
-    def __init__(self, settings: Settings, turn: Turn = nullcontext) -> None:
-        self._filler, self._gates = Filler(settings, turn), Gates()
+    def __init__(self, settings: Settings, host: Host = Host()) -> None:
+        self._filler, self._gates = Filler(settings, host), Gates()
         self._filler.prepare()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._tasks: queue.SimpleQueue[tuple[Task, list[str]]] = queue.SimpleQueue()

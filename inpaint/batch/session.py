@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from inpaint.batch import places
 from inpaint.batch.journal import VERSION, Journal, JournalError, Past, read_journal
 from inpaint.batch.masks import learned_rule
 from inpaint.batch.memory import LEADER, PHOTO, WORKER, least_memory, photo_bytes, physical_memory, workers_for
-from inpaint.batch.plan import ALPHA, Plan, Request, is_rule
+from inpaint.batch.plan import ALPHA, Plan, Request, Task, is_rule
 from inpaint.batch.pool import Pool, Processes, Threads
 from inpaint.batch.resume import check_unchanged, plan_records, run_options, still_to_do
 from inpaint.batch.run import Budget, Counts, remove_empty_folders, run_tasks
-from inpaint.batch.work import Settings, Turn, remove_left_behind
+from inpaint.batch.work import Host, Settings, remove_left_behind
 from inpaint.errors import NothingToDo, OptionError, shown
 from inpaint.fill_file import FillJob, weights_hash
 from inpaint.filling.threads import check_threads
@@ -92,7 +92,7 @@ def check_request(request: Request, template: FillJob, means: Means) -> None:
 
 def run_batch(
     plan: Plan, request: Request, template: FillJob, means: Means, journal_path: Path, resume: bool,
-    tell: Callable[[Counts], None], stopping: Callable[[], bool], turn: Turn = nullcontext,
+    tell: Callable[[Counts], None], stopping: Callable[[], bool], host: Host = Host(),
 ) -> Counts:  # fmt: skip
     """Do what a plan says.
 
@@ -105,8 +105,7 @@ def run_batch(
         resume: go on with the journal's run if there is one.
         tell: called after every change.
         stopping: whether to finish what is in hand and stop.
-        turn: called for a context manager that is held while this process computes, so that others who compute in it
-            get their turns, too; one that raises `Cancelled` leaves the photo undone. Only for `workers` 0.
+        host: lends turns and files to the run; only for `workers` 0.
 
     Raises:
         NothingToDo: the plan is empty.
@@ -117,8 +116,9 @@ def run_batch(
         raise NothingToDo(f"{', '.join(shown(p) for p in request.photos)}: {what}")
     options = run_options(template, request, weights_hash(template.model, template.weights))
     threads = threads_of(means, request, len(plan.tasks))
-    with turn():
-        rule = learned_rule(request.masks if is_rule(request.masks) else "", plan.tasks, template.limits)
+    with host.turn():
+        text = request.masks if is_rule(request.masks) else ""
+        rule = learned_rule(text, plan.tasks, template.limits, host.files)
     if rule is not None and rule.learned is not None:
         options["masks_sha256"] = _hash_of_masks(rule.learned)
     with Journal(journal_path) as journal:
@@ -140,8 +140,8 @@ def run_batch(
         _note_refused(journal, plan, counts)
         if tasks:
             settings, workers = Settings(template, run, threads, rule), workers_of(means, request, len(tasks))
-            with closing(_pool(settings, means, workers, turn)) as pool:
-                run_tasks(tasks, past.ready, pool, journal, counts, _budget(means, workers), tell, stopping)
+            with closing(_pool(settings, means, workers, host)) as pool:
+                run_tasks(tasks, past.ready, pool, journal, counts, _budget(means, workers, host), tell, stopping)
             remove_left_behind(run, [task.output for task in plan.tasks])
         journal.write([_end(counts)])
     remove_empty_folders(places.normal(request.output), [r["output"] for r in counts.failed + counts.empty])
@@ -206,19 +206,22 @@ def threads_of(means: Means, request: Request, tasks: int) -> int | None:
     return max(1, _cores() // max(1, workers_of(means, request, tasks)))
 
 
-def _pool(settings: Settings, means: Means, workers: int, turn: Turn) -> Pool:
+def _pool(settings: Settings, means: Means, workers: int, host: Host) -> Pool:
     if means.ray is not None:
         from inpaint.batch.cluster import Cluster
 
         return Cluster(settings, means.ray, means.workers)
-    return Processes(settings, workers) if workers else Threads(settings, turn)
+    return Processes(settings, workers) if workers else Threads(settings, host)
 
 
-def _budget(means: Means, workers: int) -> Budget:
+def _budget(means: Means, workers: int, host: Host) -> Budget:
+    def cost(task: Task) -> int | None:
+        return photo_bytes(task, host.files)
+
     most = means.max_memory or _most_memory()
     if means.ray is not None or most is None:
-        return Budget(None, photo_bytes)
-    return Budget(max(most - LEADER - max(1, workers) * WORKER, PHOTO), photo_bytes)
+        return Budget(None, cost)
+    return Budget(max(most - LEADER - max(1, workers) * WORKER, PHOTO), cost)
 
 
 def _most_memory() -> int | None:

@@ -11,7 +11,8 @@ import numpy as np
 from inpaint.batch import places
 from inpaint.batch.summary import duration, failure_line
 from inpaint.errors import InpaintError, shown
-from inpaint.photo.load import load_photo
+from inpaint.photo.access import PictureFiles
+from inpaint.photo.limits import Limits
 from inpaint.photo.mask_meaning import eight_bits
 
 SHOWN = 200  # photos on one page; all are in the JSON report
@@ -29,15 +30,16 @@ figure { margin: 0; } figcaption { overflow-wrap: anywhere; } .pair { display: f
 """
 
 
-def contact_sheet(values: dict[str, Any]) -> str:
+def contact_sheet(values: dict[str, Any], files: PictureFiles = PictureFiles()) -> str:
     """The page.
 
     Args:
         values: as from `summary.run_json`.
+        files: opens the photos.
     """
     outputs = values["outputs"][:SHOWN]
     with ThreadPoolExecutor(4) as threads:
-        figures = list(threads.map(_figure, outputs))
+        figures = list(threads.map(lambda output: _figure(output, files), outputs))
     body = [f"<h1>Batch</h1><p>{escape(_sentence(values))}</p>"]
     body.append(_list("failed", "Failed", [failure_line(r) for r in values["failed"]]))
     body.append(_list("aside", "Nothing to fill", [failure_line(r) for r in values["nothing_to_fill"]]))
@@ -64,8 +66,8 @@ def _list(kind: str, title: str, lines: list[str]) -> str:
     return f"<h2>{title} ({len(lines):,})</h2><ul class={kind}>{''.join(f'<li>{escape(t)}</li>' for t in lines)}</ul>"
 
 
-def _figure(output: dict[str, Any]) -> str:
-    before, after = _small(output["photo"]), _small(output["output"])
+def _figure(output: dict[str, Any], files: PictureFiles) -> str:
+    before, after = _small(output["photo"], files), _small(output["output"], files)
     about = ", ".join(
         text for text in (
             output["engine"], f"{output['pixels']:,} pixels filled" if "pixels" in output else "",
@@ -76,11 +78,11 @@ def _figure(output: dict[str, Any]) -> str:
     return f"<figure><div class=pair>{before}{after}</div><figcaption>{caption}</figcaption></figure>"
 
 
-def _small(place: str) -> str:
+def _small(place: str, files: PictureFiles) -> str:
     """A small picture as an HTML element; a word where it cannot be shown."""
     try:
         with places.near_copy(place) as file:
-            photo = load_photo(file)
+            photo = files.photo(file, Limits())
     except (InpaintError, OSError) as error:
         return f"<div><small>cannot be shown ({escape(str(error))})</small></div>"
     pixels = photo.pixels if photo.pixels.dtype == np.uint8 else eight_bits(photo.pixels)

@@ -9,12 +9,13 @@ from inpaint.batch.memory import picture_size
 from inpaint.batch.plan import Plan, rule_name
 from inpaint.batch.run import Counts
 from inpaint.errors import shown
+from inpaint.photo.access import PictureFiles
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """A plan as plain values; sizes are read from the photos' headers, null where they cannot be."""
+def plan_json(plan: Plan, files: PictureFiles = PictureFiles()) -> dict[str, Any]:
+    """A plan as plain values; sizes are read from the photos' headers by `files`, null where they cannot be."""
     with ThreadPoolExecutor(16) as threads:
-        sizes = list(threads.map(picture_size, [task.photo for task in plan.tasks]))
+        sizes = list(threads.map(lambda task: picture_size(task.photo, files), plan.tasks))
         there = list(threads.map(places.exists, [task.output for task in plan.tasks]))
     rows = [
         {

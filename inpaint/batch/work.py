@@ -26,6 +26,7 @@ from inpaint.filling.threads import set_threads
 from inpaint.inpainter import Inpainter
 from inpaint.masking.rules import MaskRule
 from inpaint.models.layers import InpaintingNetwork
+from inpaint.photo.access import PictureFiles
 from inpaint.photo.staging import Staging
 
 Ask = Callable[[str], bool]  # the hash of what is about to appear -> whether it may
@@ -49,6 +50,20 @@ class Settings:
     rule: MaskRule | None = None
 
 
+@dataclass(frozen=True)
+class Host:
+    """What a process that does other things, too, lends to a run inside it.
+
+    Args:
+        turn: called for what is held while a mask is found or a hole is filled, so that others who compute get their
+            turns; one that raises `Cancelled` leaves the photo undone.
+        files: opens photos and masks, and writes photos.
+    """
+
+    turn: Turn = nullcontext
+    files: PictureFiles = PictureFiles()
+
+
 class TurnTaking(Inpainter):
     """An inpainter that several threads share: one fills while the others read and write."""
 
@@ -69,11 +84,11 @@ class Filler:
 
     Args:
         settings: of the run.
-        turn: called for what is held while a mask is found or a hole is filled, where others compute as well.
+        host: of this process.
     """
 
-    def __init__(self, settings: Settings, turn: Turn = nullcontext) -> None:
-        self.settings, self._turn = settings, turn
+    def __init__(self, settings: Settings, host: Host = Host()) -> None:
+        self.settings, self._host = settings, host
         self._inpainter: TurnTaking | None = None
         self._hashes: dict[str, tuple[Any, str | None]] = {}
 
@@ -85,7 +100,7 @@ class Filler:
         """
         job = self.settings.template
         inpainter: TurnTaking = TurnTaking.load(job.model, job.weights, job.device)  # type: ignore[assignment]
-        inpainter.turn = self._turn
+        inpainter.turn = self._host.turn
         self._inpainter = inpainter
 
     def do(self, task: Task, known: list[str], ask: Ask) -> dict[str, Any]:
@@ -149,7 +164,7 @@ class Filler:
             near = _Near(task, self.settings, stack)
             mask = mask_maker(
                 task.rule, near.masks, shown(near.photo), template.mask_is, template.limits, self.settings.rule,
-                self._turn,
+                self._host.turn, self._host.files,
             )  # fmt: skip
             job = replace(
                 template, photo=near.photo, mask=mask, output=near.output, show_hole=task.rule == ALPHA
@@ -164,7 +179,7 @@ class Filler:
 
             staging = Staging(staged_prefix(self.settings.run), durable=True)
             try:
-                made = fill_file(job, self._load, staging, ready)
+                made = fill_file(job, self._load, staging, ready, files=self._host.files)
                 near.publish(made)
             except InpaintError as error:
                 raise type(error)(near.in_own_words(str(error))) from None

@@ -13,10 +13,10 @@ from inpaint.photo.encode import encode_photo
 from inpaint.photo.formats import BY_NAME, FORMATS, Format
 from inpaint.photo.load import load_photo
 from inpaint.photo.picture import Photo
-from inpaint.photo.staging import Staging, check_writable
+from inpaint.photo.staging import Staging, check_writable, write_hidden
 from inpaint.photo.verify import Verification, verify_photo
 
-__all__ = ["FORMATS", "Photo", "Saved", "check_output", "load_photo", "save_photo", "stage_photo"]
+__all__ = ["FORMATS", "Photo", "Saved", "check_output", "load_photo", "save_photo", "write_photo"]
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,26 @@ def save_photo(
     path = Path(path)
     check_output(path, overwrite)
     with Staging() as staging:
-        saved = stage_photo(staging, photo, path, lossless=lossless, keep_time=keep_time, hole=hole)
+        hidden = staging.reserve(path)
+        saved = write_photo(hidden, photo, path, lossless=lossless, keep_time=keep_time, hole=hole)
         staging.commit()
     return saved
 
 
-def stage_photo(
-    staging: Staging, photo: Photo, path: Path, *,
-    lossless: bool = False, keep_time: bool = False, hole: NDArray[np.bool_] | None = None,
+def write_photo(
+    hidden: Path, photo: Photo, path: Path, *,
+    lossless: bool = False, keep_time: bool = False, hole: NDArray[np.bool_] | None = None, durable: bool = False,
 ) -> Saved:  # fmt: skip
-    """`save_photo` up to the moment at which the file would appear; arguments and errors as there."""
+    """`save_photo` up to the moment at which the file would appear.
+
+    Args:
+        hidden: the file to write, from `Staging.reserve`; who reserved it removes it after an error.
+        photo, path, lossless, keep_time, hole: as for `save_photo`.
+        durable: wait until it is on the disk.
+
+    Raises:
+        OptionError, OutputError: as `save_photo`.
+    """
     form = output_format(path)
     check_lossless(path, lossless)
     try:
@@ -69,12 +79,12 @@ def stage_photo(
     except OutputError as error:
         raise OutputError(f"{shown(path)}: {error}") from None
     times = photo.source.times if keep_time and photo.source else None
-    partial = staging.add(path, encoded.data, times)
+    write_hidden(hidden, path, encoded.data, times, durable)
     notes = [f"{shown(path)}: {note}" for note in encoded.notes]
     if hole is None:
         return Saved(notes)
     start = time.perf_counter()
-    proof = verify_photo(path, partial, photo, hole, encoded.exact)
+    proof = verify_photo(path, hidden, photo, hole, encoded.exact)
     return Saved(notes, proof, time.perf_counter() - start)
 
 

@@ -29,40 +29,23 @@ class Staging:
         for partial, _final in self._waiting:
             partial.unlink(missing_ok=True)
 
-    def add(self, path: Path, data: bytes, times: tuple[int, int] | None = None) -> Path:
+    def reserve(self, path: Path) -> Path:
+        """A hidden name under which a file may be written that `commit` will put at `path`."""
+        hidden = path.with_name(f"{self.prefix}{secrets.token_hex(8)}{path.suffix}")
+        self._waiting.append((hidden, path))
+        return hidden
+
+    def add(self, path: Path, data: bytes) -> None:
         """Write a file under its hidden name.
 
         Args:
             path: where `commit` will put it.
             data: its contents.
-            times: last access and modification in ns; None: now.
-
-        Returns:
-            the hidden name.
 
         Raises:
             OutputError: it cannot be written.
         """
-        partial = path.with_name(f"{self.prefix}{secrets.token_hex(8)}{path.suffix}")
-        try:
-            handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-            self._waiting.append((partial, path))
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                if self.durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            if path.is_file():
-                os.chmod(partial, path.stat().st_mode & 0o777)
-            if times:
-                os.utime(partial, ns=times)
-        except OSError as error:
-            raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
-        return partial
-
-    def waiting(self, path: Path) -> Path:
-        """The hidden name of a file that `add` took."""
-        return next(partial for partial, final in self._waiting if final == path)
+        write_hidden(self.reserve(path), path, data, durable=self.durable)
 
     def commit(self) -> None:
         """Put every file in its place, in the order in which they were added.
@@ -77,6 +60,36 @@ class Staging:
             except OSError as error:
                 raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
             del self._waiting[0]
+
+
+def write_hidden(
+    hidden: Path, path: Path, data: bytes, times: tuple[int, int] | None = None, durable: bool = False
+) -> None:
+    """Write a file under a name from `Staging.reserve`.
+
+    Args:
+        hidden: that name.
+        path: where the file will appear; its permissions are kept if it exists.
+        data: its contents.
+        times: last access and modification in ns; None: now.
+        durable: wait until it is on the disk.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        handle = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if path.is_file():
+            os.chmod(hidden, path.stat().st_mode & 0o777)
+        if times:
+            os.utime(hidden, ns=times)
+    except OSError as error:
+        raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
 
 
 def check_writable(path: Path, overwrite: bool) -> None:

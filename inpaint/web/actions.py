@@ -16,7 +16,6 @@ from inpaint.filling.progress import Listener
 from inpaint.options import FillOptions
 from inpaint.photo.files import FORMATS
 from inpaint.photo.formats import BY_NAME
-from inpaint.photo.picture import Photo
 from inpaint.web.finding import find_object, find_scratches, find_text
 from inpaint.web.folder import PhotoFolder
 from inpaint.web.messages import translate_reply
@@ -189,7 +188,8 @@ class Actions:
     def _download(self, session: Session, request: Message) -> Message:
         number = int(request["step"])
         folder = self._new_folder(session)
-        path = folder / output_name(session.path, session.photo, bool(request.get("png")), number > 0)
+        form = session.photo.source.format if session.photo.source else "PNG"
+        path = folder / output_name(session.path, form, bool(request.get("png")), number > 0)
         saved = session.save(number, path)
         proof = saved.verification.sentence if saved.verification else ""
         return {"file": str(path), "name": path.name, "proof": proof, "notes": plain(saved.notes, path)}
@@ -241,9 +241,14 @@ def explain(error: InpaintError, session: Session | None) -> Message:
         text = "this model cannot be used; the server's log says why"
     if session is not None:
         text = text.replace(f"{session.folder}{os.sep}", "")
-    words = [w if not w.startswith("/") or "/" not in w[1:] else w.rsplit("/", 1)[-1] for w in text.split(" ")]
     kind = error.kind if isinstance(error, NothingFound) else KINDS.get(type(error), "")
-    return {"error": {"kind": kind, "text": " ".join(words)}}
+    return {"error": {"kind": kind, "text": without_folders(text)}}
+
+
+def without_folders(text: str) -> str:
+    """A sentence in which files of the server have only their names."""
+    words = [w if not w.startswith("/") or "/" not in w[1:] else w.rsplit("/", 1)[-1] for w in text.split(" ")]
+    return " ".join(words)
 
 
 def plain(notes: list[str], path: Path) -> list[str]:
@@ -251,9 +256,8 @@ def plain(notes: list[str], path: Path) -> list[str]:
     return [note.replace(f"{path}: ", "") for note in notes]
 
 
-def output_name(path: Path, photo: Photo, png: bool, filled: bool) -> str:
-    """`holiday.jpg` -> `holiday_filled.jpg`; the ending is that of what the file really is."""
-    form = photo.source.format if photo.source else "PNG"
+def output_name(path: Path, form: str, png: bool, filled: bool) -> str:
+    """`holiday.jpg` -> `holiday_filled.jpg`; the ending is that of `form`, the format of what the file really is."""
     suffix = path.suffix if FORMATS.get(path.suffix.lower()) == form else BY_NAME[form].suffixes[0]
     return f"{path.stem}{'_filled' if filled else ''}{'.png' if png else suffix}"
 

@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, PhotoError, shown
-from inpaint.photo.files import Saved, load_photo, save_photo
-from inpaint.photo.limits import Limits
-from inpaint.photo.masks import Mask, load_mask
+from inpaint.photo.access import PictureFiles
+from inpaint.photo.decode import errors_named, identify, written_format
+from inpaint.photo.files import Saved, save_photo
+from inpaint.photo.limits import Limits, read_bytes
+from inpaint.photo.masks import Mask
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.web.pictures import write_thumbnail
 
 PATIENCE = 180.0  # seconds for one file
+HERE = PictureFiles()  # of the process that does the work
 Steps = list[tuple[Path, Path]]  # by `numpy.save`: packed hole, values inside; oldest first
 
 
@@ -33,8 +37,8 @@ class Crashed(PhotoError):
     """A file that ended the process which decoded it."""
 
 
-class Decoders:
-    """A few processes that read and write picture files.
+class Decoders(PictureFiles):
+    """A few processes that read and write picture files; each method also raises Crashed where a file ended one.
 
     Args:
         count: of the processes; each is started when it is first needed.
@@ -49,31 +53,40 @@ class Decoders:
             self._idle.put(None)
 
     def photo(self, path: Path, limits: Limits) -> Photo:
-        """`load_photo`; raises PhotoError, Crashed where the file ended the decoder."""
+        """`load_photo`, with its errors."""
         return self._do("photo", path, limits)  # type: ignore[no-any-return]
 
     def mask(
         self, path: Path, shape: tuple[int, int], mask_is: str, orientation: int, limits: Limits
     ) -> tuple[Mask, list[str]]:
-        """`load_mask` and its notes; errors as there, or Crashed."""
+        """`load_mask` and its notes, with its errors."""
         return self._do("mask", path, shape, mask_is, orientation, limits)  # type: ignore[no-any-return]
 
+    def size(self, path: Path) -> tuple[int, int] | None:
+        """See `PictureFiles`; None also where the file ended the process."""
+        try:
+            return self._do("size", path)  # type: ignore[no-any-return]
+        except InpaintError:
+            return None
+
+    def write(
+        self, hidden: Path, photo: Photo, path: Path, *, lossless: bool, keep_time: bool,
+        hole: NDArray[np.bool_] | None, durable: bool,
+    ) -> Saved:  # fmt: skip
+        """`write_photo`, with its errors."""
+        return self._do("write", path, hidden, photo, lossless, keep_time, hole, durable)  # type: ignore[no-any-return]
+
+    def form(self, path: Path, limits: Limits) -> str:
+        """The format in which a photo is written back, from its header; raises PhotoError."""
+        return self._do("form", path, limits)  # type: ignore[no-any-return]
+
     def save(self, path: Path, limits: Limits, steps: Steps, output: Path) -> Saved:
-        """Read a photo, apply steps to it, write and prove it; errors of `load_photo` and `save_photo`, or Crashed."""
+        """Read a photo, apply steps to it, write and prove it; errors of `load_photo` and `save_photo`."""
         return self._do("save", path, limits, steps, output)  # type: ignore[no-any-return]
 
     def thumbnail(self, path: Path, small: Path, side: int, limits: Limits) -> None:
         """`write_thumbnail`; raises InpaintError or ValueError where the file cannot be shown."""
         self._do("thumbnail", path, small, side, limits)
-
-    def check(self, path: Path, limits: Limits) -> None:
-        """Decode a file that the caller will decode, too; raises Crashed alone, other errors are for the caller."""
-        try:
-            self._do("check", path, limits)
-        except Crashed:
-            raise
-        except InpaintError:
-            return
 
     def start(self) -> None:
         """Start the first process, so that nobody waits for it."""
@@ -142,31 +155,28 @@ def apply_steps(pixels: Pixels, steps: Steps) -> tuple[Pixels, Mask]:
     return values, hole
 
 
-def _mask(
-    path: Path, shape: tuple[int, int], mask_is: str, orientation: int, limits: Limits
-) -> tuple[Mask, list[str]]:
-    notes: list[str] = []
-    return load_mask(path, shape, notes, mask_is=mask_is, orientation=orientation, limits=limits), notes
-
-
 def _save(path: Path, limits: Limits, steps: Steps, output: Path) -> Saved:
-    photo = load_photo(path, limits)
+    photo = HERE.photo(path, limits)
     pixels, hole = apply_steps(photo.pixels, steps)
     return save_photo(photo.with_pixels(pixels), output, hole=hole)
 
 
-def _check(path: Path, limits: Limits) -> None:
-    photo = load_photo(path, limits)
-    if photo.source is not None and photo.source.data:
-        with contextlib.suppress(ImportError, OSError, ValueError):
-            import jpeglib  # reads the file once more when it is written
+def _write(
+    path: Path, hidden: Path, photo: Photo, lossless: bool, keep_time: bool, hole: NDArray[np.bool_] | None,
+    durable: bool,
+) -> Saved:  # fmt: skip
+    return HERE.write(hidden, photo, path, lossless=lossless, keep_time=keep_time, hole=hole, durable=durable)
 
-            jpeglib.read_dct(str(path))
+
+def _form(path: Path, limits: Limits) -> str:
+    data = read_bytes(path, limits)
+    with errors_named(path):
+        return written_format(identify(path, data, limits))
 
 
 _WORK: dict[str, Callable[..., Any]] = {
-    "photo": load_photo, "mask": _mask, "save": _save, "thumbnail": write_thumbnail, "check": _check,
-    "ready": lambda path: None,
+    "photo": HERE.photo, "mask": HERE.mask, "size": HERE.size, "write": _write, "form": _form, "save": _save,
+    "thumbnail": write_thumbnail, "ready": lambda path: None,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from inpaint.errors import EmptyMask, InpaintError
 from inpaint.fill_file import FillJob, fill_file
 from inpaint.options import FillOptions
-from inpaint.web.actions import Actions, explain, output_name
+from inpaint.web.actions import Actions, explain, output_name, without_folders
 from inpaint.web.finding import find_object, find_text
 from inpaint.web.pictures import Mask
 from inpaint.web.session import safe_name
@@ -30,7 +30,16 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
         photo: FileData, mask: FileData, engine: str = "auto", dilate: int = 0, seed: int = 0, model: str = "",
         lossless: bool = False,
     ) -> tuple[FileData, dict]:  # type: ignore[type-arg]
-        """Fill the hole that a mask marks in a photo.
+        """Fill the hole that a mask marks in a photo; every other pixel stays as it is.
+
+        Args:
+            photo: the file.
+            mask: a picture of its size, white where the photo is to be filled.
+            engine: auto, detail, network, patch, telea or ns.
+            dilate: pixels by which the mask is widened.
+            seed: another seed gives another fill.
+            model: name of the network; empty: the default.
+            lossless: write PNG whatever the photo's format, so that no kept pixel moves.
 
         Returns:
             the filled file, in the photo's own format unless `lossless`, and a report.
@@ -38,15 +47,14 @@ def add_endpoints(actions: Actions, queueing: dict[str, Any]) -> None:
         with _told(), actions.turns.turn(_caller()):
             source, name = _file(actions, photo), _name(photo)
             options = FillOptions(engine=engine, dilate=int(dilate), seed=int(seed))
-            loaded = actions.store.decoders.photo(source, actions.store.limits)
-            actions.store.decoders.check(mask_file := _file(actions, mask), actions.store.limits)
-            output = actions.store.scratch() / output_name(Path(name), loaded, lossless, True)
-            job = FillJob(source, mask_file, output, options, limits=actions.store.limits)
-            made = fill_file(job, lambda: actions.networks.get(model))
+            files, limits = actions.store.decoders, actions.store.limits
+            output = actions.store.scratch() / output_name(Path(name), files.form(source, limits), lossless, True)
+            job = FillJob(source, _file(actions, mask), output, options, limits=limits)
+            made = fill_file(job, lambda: actions.networks.get(model), files=files)
             proof = made.verification.sentence if made.verification else ""
             report = {
-                "engines": made.fill.engines, "filled": made.fill.filled_pixels, "proof": proof, "notes": made.notes,
-                "seconds": made.seconds, "sha256": made.sha256,
+                "engines": made.fill.engines, "filled": made.fill.filled_pixels, "proof": proof,
+                "notes": [without_folders(note) for note in made.notes], "seconds": made.seconds, "sha256": made.sha256,
             }  # fmt: skip
             return _sent(output), report
 

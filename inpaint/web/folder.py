@@ -17,7 +17,7 @@ from inpaint.batch.run import Counts
 from inpaint.batch.session import Means, check_request, run_batch
 from inpaint.batch.sheet import contact_sheet
 from inpaint.batch.summary import plan_json, run_json
-from inpaint.batch.work import Turn
+from inpaint.batch.work import Host, Turn
 from inpaint.errors import MaskError, OptionError, PhotoError
 from inpaint.fill_file import FillJob
 from inpaint.masking.rules import parse_rule
@@ -124,13 +124,13 @@ class FolderJob:
         self.output = self.folder / "filled"
         self.template = _template(request, store, networks)
         if request.folder is None:
-            source = _gather(request.uploads, self.folder / "photos", "photo", store)
+            source = _gather(request.uploads, self.folder / "photos", "photo")
         elif photos is None:
             raise OptionError("this server shows no folder of photos")
         else:
             source = photos.path(request.folder)
         deep = request.deep or request.folder is None
-        masks = _masks(request, self.folder, source, store)
+        masks = _masks(request, self.folder, source)
         self.request = Request((str(source),), masks, str(self.output), lossless=request.lossless, recursive=deep)
         check_request(self.request, self.template, Means(0))
         self.plan: Plan = make_plan(self.request)
@@ -139,7 +139,7 @@ class FolderJob:
 
     def describe(self) -> dict[str, Any]:
         """The plan as plain values, files by their names below the folders they come from."""
-        values = plan_json(self.plan)
+        values = plan_json(self.plan, self.store.decoders)
         values["tasks"] = [
             row | {
                 "photo": self.name(row["photo"]), "output": self.name(row["output"]),
@@ -169,7 +169,7 @@ class FolderJob:
         """Do what the plan says, once; stops when the iterator is closed or `stop` was called.
 
         Args:
-            turn: as for `run_batch`.
+            turn: as for `Host`.
 
         Yields:
             how far it is, at least once a second.
@@ -190,7 +190,8 @@ class FolderJob:
             try:
                 journal = self.folder / "journal.jsonl"
                 stopping = self.stopping.is_set
-                run_batch(self.plan, self.request, self.template, Means(0), journal, False, tell, stopping, turn)
+                host = Host(turn, self.store.decoders)
+                run_batch(self.plan, self.request, self.template, Means(0), journal, False, tell, stopping, host)
                 news.put(None)
             except BaseException as error:  # handed to the thread that waits
                 news.put(error)
@@ -232,7 +233,8 @@ class FolderJob:
             seconds: what the run took.
         """
         values = run_json(self.plan, self.counts, seconds, {})
-        (self.folder / "report.html").write_text(self.plain(contact_sheet(values)), "utf-8", "surrogateescape")
+        sheet = contact_sheet(values, self.store.decoders)
+        (self.folder / "report.html").write_text(self.plain(sheet), "utf-8", "surrogateescape")
         path = self.folder / "filled.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as packed:  # pictures are compressed already
             for record in self.outputs():
@@ -252,7 +254,7 @@ def _template(request: FolderRequest, store: SessionStore, networks: Networks) -
     )  # fmt: skip
 
 
-def _masks(request: FolderRequest, folder: Path, source: Path, store: SessionStore) -> str:
+def _masks(request: FolderRequest, folder: Path, source: Path) -> str:
     """What `Request.masks` should be; a person's text never names a file of the server."""
     if request.masks not in MASKS:
         raise OptionError(f"masks must be one of {', '.join(MASKS)}, got {request.masks!r}")
@@ -266,13 +268,13 @@ def _masks(request: FolderRequest, folder: Path, source: Path, store: SessionSto
     if request.masks == "one":
         if len(request.mask_files) != 1:
             raise MaskError("one mask for all photos needs exactly one mask file")
-        _gather(request.mask_files, folder / "masks", "mask", store)
+        _gather(request.mask_files, folder / "masks", "mask")
         return str(next((folder / "masks").iterdir()))
-    return str(_gather(request.mask_files, folder / "masks", "mask", store) if request.mask_files else source)
+    return str(_gather(request.mask_files, folder / "masks", "mask") if request.mask_files else source)
 
 
-def _gather(files: list[str], folder: Path, what: str, store: SessionStore) -> Path:
-    """Uploaded files side by side under their own names; one that would crash a decoder is refused."""
+def _gather(files: list[str], folder: Path, what: str) -> Path:
+    """Uploaded files side by side under their own names."""
     if not files:
         raise PhotoError(f"upload at least one {what} first")
     folder.mkdir()
@@ -284,5 +286,4 @@ def _gather(files: list[str], folder: Path, what: str, store: SessionStore) -> P
             os.link(file, path)
         except OSError:  # another file system
             shutil.copyfile(file, path)
-        store.decoders.check(path, store.limits)
     return folder
