@@ -191,7 +191,9 @@ def fill_file(
 
 def _finished(job: FillJob, photo: Photo, pixels: NDArray[Any], hole: Mask, engines: set[str]) -> Photo:
     """The photo to write: filled in the hole, as it was elsewhere."""
-    filled = photo.with_pixels(np.where(hole[..., None], pixels, photo.pixels))
+    merged = photo.pixels.copy()
+    merged[hole] = pixels[hole]
+    filled = photo.with_pixels(merged)
     if job.show_hole and photo.alpha is not None:
         opaque = np.iinfo(photo.alpha.dtype).max
         filled = replace(filled, alpha=np.where(hole, opaque, photo.alpha).astype(photo.alpha.dtype))

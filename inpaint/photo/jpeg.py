@@ -11,6 +11,7 @@ that is stored turned is written turned, and its tag goes on saying so.
 
 import io
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,18 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from inpaint.photo import segments
+from inpaint.photo.load import array_of
 from inpaint.photo.metadata import Metadata, as_stored
 from inpaint.photo.orientation import turn_back
 from inpaint.photo.picture import Photo
 
+Box = tuple[slice, slice]
 QUALITY = 95  # of photos that were no JPEG before, with full chroma
 _STEPS, _STEP = 10, 4 / 3  # Richardson's iteration for eigenvalues between 1/2 and 1: each step leaves a third
 _FACTORS = {0: (1, 1), 1: (1, 2), 2: (2, 2)}  # Pillow's subsampling -> chroma's reduction down and across
+
+_GRID = 16  # pixels: the largest unit in which a JPEG of these kinds is coded
+_AROUND = 32  # pixels beyond which undoing the interpolation of chroma (10 steps of one sample) reaches nothing
 
 
 def encode_jpeg(photo: Photo, values: NDArray[np.uint8], mode: str) -> bytes:
@@ -56,13 +62,36 @@ def encode_jpeg(photo: Photo, values: NDArray[np.uint8], mode: str) -> bytes:
                 settings.update(subsampling=0, keep_rgb=stored_rgb)
             return _finish(_plain(values, mode, **settings), metadata)
     changed = turn_back(photo.changed(), source.orientation)
-    if mode == "L":
-        planned = _plain(values, mode, qtables=tables[:1])
-    else:
-        planes = _planes(source.data, values, changed, sampling)
-        planned = _plain(planes, "YCbCr", **settings)
-    spliced = _splice(source.data, planned, changed) if sampling >= 0 or mode == "L" else None
-    return _finish(spliced or planned, metadata)
+    settings = {"qtables": tables[:1]} if mode == "L" else settings
+    plan = _Plan(source.data, values, changed, mode, sampling, settings)
+    spliced = _splice(plan) if sampling >= 0 or mode == "L" else None
+    return _finish(spliced or plan.encoded(), metadata)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A JPEG to write over another: its file, the values as stored, where they differ, and the encoder's settings."""
+
+    data: bytes
+    values: NDArray[np.uint8]
+    changed: NDArray[np.bool_]
+    mode: str
+    sampling: int
+    settings: dict[str, Any]
+
+    def encoded(self, window: Box = np.s_[:, :]) -> bytes:
+        """The file, or that of a window whose sides are multiples of `_GRID` or those of the photo."""
+        if self.mode == "L":
+            return _plain(np.ascontiguousarray(self.values[window]), "L", **self.settings)
+        return _plain(_planes(self, window), "YCbCr", **self.settings)
+
+    def window(self) -> Box:
+        """What holds all that changed, and so much around it that its blocks are encoded as in the whole photo."""
+        rows, columns = (
+            slice(max(0, s.start // _GRID * _GRID - _AROUND), min(-(-max(s.stop, 1) // _GRID) * _GRID + _AROUND, size))
+            for s, size in zip(_box(self.changed), self.changed.shape, strict=True)
+        )
+        return rows, columns
 
 
 def _plain(values: NDArray[np.uint8], mode: str, **settings: Any) -> bytes:
@@ -76,20 +105,31 @@ def _holds_rgb(picture: Any) -> bool:
     return len(ids) == 3 and (picture.info.get("adobe_transform") == 0 or ids == b"RGB")
 
 
-def _planes(data: bytes, values: NDArray[np.uint8], changed: NDArray[np.bool_], sampling: int) -> NDArray[np.uint8]:
+def _planes(plan: _Plan, window: Box) -> NDArray[np.uint8]:
     """Luma and chroma (H, W, 3), as stored, whose encoding reproduces the source where nothing changed."""
-    with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as picture:
+    changed, values = plan.changed[window], plan.values[window]
+    height, width = changed.shape
+    with Image.open(io.BytesIO(plan.data), formats=("JPEG", "MPO")) as picture:
         picture.draft("YCbCr", picture.size)
-        picture.load()
-        stored = np.array(picture if picture.mode == "YCbCr" else picture.convert("YCbCr"))
-    height, width = stored.shape[:2]
-    down, across = _FACTORS.get(sampling, (1, 1))
+        top, left = window[0].start or 0, window[1].start or 0
+        part = picture.crop((left, top, left + width, top + height))
+        stored = array_of(part if part.mode == "YCbCr" else part.convert("YCbCr"))
+    down, across = _FACTORS.get(plan.sampling, (1, 1))
     if down * across > 1:
         for channel in (1, 2):
             stored[..., channel] = _repeat(_chroma(stored[..., channel], down, across), down, across)[:height, :width]
-    filled = np.array(Image.fromarray(values).convert("YCbCr"))
-    stored[changed] = filled[changed]
+    box = _box(changed)
+    inside = changed[box]
+    if inside.size:
+        filled = np.array(Image.fromarray(np.ascontiguousarray(values[box])).convert("YCbCr"))
+        stored[box][inside] = filled[inside]
     return stored
+
+
+def _box(changed: NDArray[np.bool_]) -> Box:
+    """Rows and columns that hold all changed pixels; empty where there are none."""
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(changed).view(np.uint8))
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _chroma(interpolated: NDArray[np.uint8], down: int, across: int) -> NDArray[np.uint8]:
@@ -100,8 +140,8 @@ def _chroma(interpolated: NDArray[np.uint8], down: int, across: int) -> NDArray[
     """
     height, width = interpolated.shape
     padded = np.pad(interpolated, ((0, -height % down), (0, -width % across)), mode="edge").astype(np.float32)
-    shape = (padded.shape[0] // down, down, padded.shape[1] // across, across)
-    averaged = padded.reshape(shape).mean(axis=(1, 3))
+    parts = [padded[row::down, column::across] for row in range(down) for column in range(across)]
+    averaged: Any = sum(parts[1:], start=parts[0]) / len(parts)
     kernel = np.array([1 / 8, 3 / 4, 1 / 8], np.float32)
     one = np.ones(1, np.float32)
     for horizontal, vertical in (((kernel, one),) if across == 2 else ()) + (((one, kernel),) if down == 2 else ()):
@@ -117,8 +157,8 @@ def _repeat(values: NDArray, down: int, across: int) -> NDArray:
     return values.repeat(down, axis=0).repeat(across, axis=1)
 
 
-def _splice(data: bytes, planned: bytes, changed: NDArray[np.bool_]) -> bytes | None:
-    """The planned file with the source's own coefficients in every block that the fill does not touch.
+def _splice(plan: _Plan) -> bytes | None:
+    """The source's own coefficients, with those of the planned file in every block that the fill touches.
 
     Returns:
         a JPEG file, or None where `jpeglib` is missing or the two files are not laid out alike.
@@ -127,50 +167,49 @@ def _splice(data: bytes, planned: bytes, changed: NDArray[np.bool_]) -> bytes | 
         import jpeglib
     except ImportError:
         return None
+    window = plan.window()
     with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
         paths = [str(Path(folder) / name) for name in ("source.jpg", "planned.jpg", "spliced.jpg")]
         try:
-            for path, content in zip(paths, (data, planned), strict=False):
+            for path, content in zip(paths, (plan.data, plan.encoded(window)), strict=False):
                 Path(path).write_bytes(content)
             old, new = jpeglib.read_dct(paths[0]), jpeglib.read_dct(paths[1])
             if not _alike(old, new):
                 return None
+            luma = old.Y.shape
             for name in ("Y", "Cb", "Cr"):
-                blocks = getattr(new, name)
-                if blocks is not None:
-                    touched = _touched(changed, new, blocks.shape[:2])
-                    setattr(new, name, np.where(touched[..., None, None], blocks, getattr(old, name)))
-            new.write_dct(paths[2])
+                blocks, planned = getattr(old, name), getattr(new, name)
+                if (blocks is None) != (planned is None):
+                    return None
+                if blocks is None:
+                    continue
+                size = [8 * -(-luma[axis] // blocks.shape[axis]) for axis in (0, 1)]  # of a block, in pixels
+                first = [window[axis].start // size[axis] for axis in (0, 1)]
+                if planned.shape[:2] != tuple(-(-s.stop // n) - i for s, n, i in zip(window, size, first, strict=True)):
+                    return None
+                touched = _touched(plan.changed[window], size, planned.shape[:2])
+                blocks[first[0] :, first[1] :][: len(touched), : touched.shape[1]][touched] = planned[touched]
+            old.write_dct(paths[2])
             return Path(paths[2]).read_bytes()
         except (OSError, ValueError):  # a kind of JPEG that jpeglib does not know
             return None
 
 
-def _block_pixels(jpeg: Any, blocks: tuple[int, int]) -> tuple[int, int]:
-    """Height and width in pixels of one block of a component."""
-    luma = jpeg.Y.shape
-    return 8 * -(-luma[0] // blocks[0]), 8 * -(-luma[1] // blocks[1])
-
-
 def _alike(old: Any, new: Any) -> bool:
-    for name in ("Y", "Cb", "Cr"):
-        a, b = getattr(old, name), getattr(new, name)
-        if (a is None) != (b is None) or (a is not None and a.shape != b.shape):
-            return False
+    """Whether coefficients of one file mean the same in the other."""
     if old.num_components != new.num_components or old.jpeg_color_space != new.jpeg_color_space:
         return False
+    old.load(), new.load()
     tables = [np.asarray(j.qt)[np.asarray(j.quant_tbl_no)[: new.num_components]] for j in (old, new)]
     return np.array_equal(*tables)
 
 
-def _touched(changed: NDArray[np.bool_], jpeg: Any, blocks: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which blocks of a component hold a changed pixel: bool (rows, columns)."""
-    down, across = _block_pixels(jpeg, blocks)
-    height, width = changed.shape
-    rows, columns = -(-height // down), -(-width // across)
-    padded = np.pad(changed, ((0, rows * down - height), (0, columns * across - width)))
-    found = padded.reshape(rows, down, columns, across).any(axis=(1, 3))
-    return np.pad(found, ((0, blocks[0] - rows), (0, blocks[1] - columns)))
+def _touched(changed: NDArray[np.bool_], size: list[int], blocks: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which blocks hold a changed pixel: bool (rows, columns)."""
+    rows, columns = np.nonzero(changed)
+    found = np.zeros(blocks, bool)
+    found[rows // size[0], columns // size[1]] = True
+    return found
 
 
 def _finish(encoded: bytes, metadata: Metadata) -> bytes:

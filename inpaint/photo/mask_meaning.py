@@ -38,17 +38,23 @@ def picture_to_mask(
     has_alpha = "A" in picture.getbands() or "transparency" in picture.info
     if picture.mode.startswith("I;16"):
         picture = Image.fromarray(eight_bits(np.array(picture)))
-    rgba = np.array(picture.convert("RGBA"))
-    colours, opaque = rgba[..., :3], rgba[..., 3] > THRESHOLD
-    if mask_is in ("alpha", "transparent"):
-        if not has_alpha:
-            raise MaskError(f"{name}: has no transparency, which --mask-is {mask_is} needs")
-        return opaque if mask_is == "alpha" else ~opaque
-    if mask_is == "white":
-        return (colours.max(axis=2) > THRESHOLD) & opaque
-    if mask_is == "black":
-        return (colours.min(axis=2) <= THRESHOLD) & opaque
-    hole, sentence = _decide(colours, opaque, name)
+    if mask_is in ("alpha", "transparent") and not has_alpha:
+        raise MaskError(f"{name}: has no transparency, which --mask-is {mask_is} needs")
+    if picture.mode in ("1", "L") and not has_alpha:
+        grey = np.array(picture.convert("L"))
+        if mask_is != "auto":
+            return grey > THRESHOLD if mask_is == "white" else grey <= THRESHOLD
+        hole, sentence = _decide_grey(grey, name)
+    else:
+        rgba = np.array(picture.convert("RGBA"))
+        colours, opaque = rgba[..., :3], rgba[..., 3] > THRESHOLD
+        if mask_is in ("alpha", "transparent"):
+            return opaque if mask_is == "alpha" else ~opaque
+        if mask_is == "white":
+            return (colours.max(axis=2) > THRESHOLD) & opaque
+        if mask_is == "black":
+            return (colours.min(axis=2) <= THRESHOLD) & opaque
+        hole, sentence = _decide(colours, opaque, name)
     if notes is not None:
         notes.append(f"{name}: {sentence} ({100 * hole.mean():.3g} % of the picture)")
     return hole
