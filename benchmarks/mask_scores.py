@@ -13,6 +13,7 @@ from benchmarks.mask_truth import (
     Mask,
     Photo,
     blob_cutout,
+    faint_mark_case,
     logo,
     object_case,
     pictogram_cutout,
@@ -26,6 +27,7 @@ from inpaint.masking.sam import embed, sam_folder, sam_mask
 from inpaint.masking.scratches import scratch_mask
 from inpaint.masking.shadow import shadow_mask
 from inpaint.masking.text import text_mask
+from inpaint.masking.tiled import tiled_mask
 
 Figures = dict[str, float]
 Seen = list[tuple[float, Case, Mask]]  # score, case and answer, for the sheet of the worst
@@ -74,6 +76,17 @@ def watermark_cases(photos: list[Photo], fonts: list[Path], seed: int) -> list[C
     """A tiled watermark for each photo."""
     rng = np.random.default_rng(seed)
     return [watermark_case(rng, photo, fonts) for photo in photos]
+
+
+def faint_mark_cases(photos: list[Photo], fonts: list[Path], seed: int) -> list[Case]:
+    """A faint tiled mark for each photo."""
+    rng = np.random.default_rng(seed)
+    return [faint_mark_case(rng, photo, fonts) for photo in photos]
+
+
+def tiled_alarms(photos: list[Photo]) -> Figures:
+    """Photos without a mark in which one is found."""
+    return {"photos": len(photos), "false alarms": sum(bool(tiled_mask(photo).any()) for photo in photos)}
 
 
 def object_cases(kind: str, photos: list[Photo], fonts: list[Path], cutouts: list[Path], seed: int) -> list[Case]:

@@ -133,6 +133,45 @@ def watermark_case(rng: np.random.Generator, photo: Photo, fonts: list[Path]) ->
     return Case(_blend(photo, cover * np.float32(opacity), colour), cover > 0.25)
 
 
+def faint_mark_case(rng: np.random.Generator, photo: Photo, fonts: list[Path]) -> Case:
+    """Words or a logo on a grid over the whole photo, 15 to 40 % opaque, white or grey; saved as a JPEG in half.
+
+    A fifth stands upright, the others are turned by 30 to 45 degrees either way; rows are shifted in half. Grey paint
+    cannot be seen on ground of its own grey; such pixels count all the same.
+    """
+    height, width = photo.shape[:2]
+    fine = 2 * min(height, width)  # drawn at twice the size, so that places are not whole pixels
+    font = _font(rng, fonts, round(fine * rng.uniform(0.035, 0.085)))
+    if rng.random() < 0.3:
+        side = round(fine * rng.uniform(0.08, 0.16))
+        stamp = Image.new("L", (side, side), 0)
+        _badge(rng, stamp, font.font_variant(size=round(side * 0.4)))
+        gap_x, gap_y = side * rng.uniform(1.15, 1.9), side * rng.uniform(1.3, 2.2)
+    else:
+        word = SENTENCES[rng.integers(len(SENTENCES))]
+        left, top, right, bottom = (round(edge) for edge in font.getbbox(word))
+        stamp = Image.new("L", (right - left + 2, bottom - top + 2), 0)
+        ImageDraw.Draw(stamp).text((1 - left, 1 - top), word, 255, font)
+        gap_x = stamp.width * rng.uniform(1.15, 1.9)
+        gap_y = max(0.12 * fine, stamp.height * rng.uniform(2, 4.5))
+    side = round(np.hypot(height, width)) + 8
+    sheet = Image.new("L", (2 * side, 2 * side), 0)
+    shift, start = rng.choice((0, 0.5)), rng.uniform(0, 1, 2) * (gap_x, gap_y)
+    for row in range(round(2 * side / gap_y) + 2):
+        for column in range(round(2 * side / gap_x) + 3):
+            x = (column - 1 + shift * (row % 2)) * gap_x - start[0]
+            sheet.paste(stamp, (round(x), round(row * gap_y - start[1])))
+    angle = 0.0 if rng.random() < 0.2 else rng.choice((-1, 1)) * rng.uniform(30, 45)
+    turned = sheet.rotate(angle, Image.Resampling.BICUBIC).resize((side, side), Image.Resampling.LANCZOS)
+    cover = np.asarray(turned, np.float32)[(side - height) // 2 :, (side - width) // 2 :][:height, :width] / 255
+    tone = (255, 255, 200, 128)[rng.integers(4)]
+    marked = _blend(photo, cover * np.float32(rng.uniform(0.15, 0.4)), (tone,) * 3)
+    if rng.random() < 0.5:
+        _, stored = cv2.imencode(".jpg", marked[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(75, 95))))
+        marked = np.ascontiguousarray(cv2.imdecode(stored, cv2.IMREAD_COLOR)[..., ::-1])
+    return Case(marked, cover > 0.25)
+
+
 def scratch_case(rng: np.random.Generator, photo: Photo) -> Case:
     """A scan of an old print: soft, a little grainy, with scratches, cracks of a fold, and dust, light or dark."""
     height, width = photo.shape[:2]
@@ -233,20 +272,25 @@ def blob_cutout(rng: np.random.Generator, source: Photo) -> NDArray[np.uint8]:
     return np.dstack([source[top : top + side, left : left + side], soft.round().astype(np.uint8)])
 
 
+def _badge(rng: np.random.Generator, layer: Image.Image, font: ImageFont.FreeTypeFont) -> None:
+    """A ring with white letters, or a filled badge with black ones, over a square picture."""
+    side = layer.width
+    pen = ImageDraw.Draw(layer)
+    if rng.random() < 0.5:
+        pen.ellipse((side / 50, side / 50, side * 49 / 50, side * 49 / 50), outline=255, width=max(1, side // 16))
+        letters = 255
+    else:
+        pen.rounded_rectangle((1, side // 4, side - 1, side * 3 // 4), side // 12, fill=255)
+        letters = 0
+    pen.text((side // 2, side // 2), ("ACE", "Fox", "N°1")[rng.integers(3)], letters, font, anchor="mm")
+
+
 def logo(rng: np.random.Generator, shape: tuple[int, int], fonts: list[Path]) -> NDArray[np.float32]:
     """A logo: a ring or a badge with letters, somewhere on the picture; its coverage, float32 (H, W) in [0, 1]."""
     height, width = shape
     side = round(min(shape) * rng.uniform(0.15, 0.35))
     layer = Image.new("L", (side * 4, side * 4), 0)
-    pen = ImageDraw.Draw(layer)
-    if rng.random() < 0.5:
-        pen.ellipse((8, 8, side * 4 - 8, side * 4 - 8), outline=255, width=side // 4)
-        letters = 255
-    else:
-        pen.rounded_rectangle((4, side, side * 4 - 4, side * 3), side // 3, fill=255)
-        letters = 0
-    font = _font(rng, fonts, side)
-    pen.text((side * 2, side * 2), ("ACE", "Fox", "N°1")[rng.integers(3)], letters, font, anchor="mm")
+    _badge(rng, layer, _font(rng, fonts, side))
     small = np.asarray(layer.resize((side, side), Image.Resampling.LANCZOS), np.float32) / 255
     cover = np.zeros(shape, np.float32)
     top, left = rng.integers(4, height - side - 4), rng.integers(4, width - side - 4)

@@ -63,8 +63,10 @@ def measure(args: argparse.Namespace) -> dict[str, scores.Figures]:
             ("text, opaque", scores.text_cases(pictures, fonts, args.seed, 1.0)),
             ("text, half opaque", scores.text_cases(pictures, fonts, args.seed + 1, 0.5)),
             ("text, tiled watermark", scores.watermark_cases(pictures, fonts, args.seed + 2)),
+            ("text, faint tiled mark", scores.faint_mark_cases(pictures, fonts, args.seed + 3)),
         ):
             results[name] = scores.text_scores(cases, owns, worst.setdefault(name, []))
+        results["tiled marks, unmarked photos"] = scores.tiled_alarms(pictures)
     if "objects" in args.only:
         cutouts = sorted(args.cutouts.glob("*.png")) if args.cutouts else []
         for kind in ("cutouts", "pictograms", "blobs") if cutouts else ("pictograms", "blobs"):

@@ -90,7 +90,7 @@ def text_mask(photo: NDArray[Any], sensitivity: float = 0.5, boxes: bool = False
         photo: uint8 or uint16 (H, W, 3) RGB.
         sensitivity: 0 finds only what is surely text, 1 also faint suspicions.
         boxes: take the lines' whole boxes instead of their strokes.
-        repeats: where a line occurs again and again (a tiled watermark), also find the places the detector missed.
+        repeats: also find a mark that stands again and again on a grid (a tiled watermark), however faint.
 
     Returns:
         bool (H, W), True = hole; empty where nothing is found.
@@ -103,7 +103,7 @@ def text_mask(photo: NDArray[Any], sensitivity: float = 0.5, boxes: bool = False
     corners, confidence = text_lines(pixels, sensitivity)
     shape = (pixels.shape[0], pixels.shape[1])
     mask = np.zeros(shape, bool)
-    repeated = tiled_mask(pixels, list(corners)) if repeats else mask.copy()
+    repeated = tiled_mask(pixels, sensitivity) if repeats else mask.copy()
     covered = mask.copy()
     for line, sure in zip(corners, confidence, strict=True):
         area = polygon_mask(line, shape)

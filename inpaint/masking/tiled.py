@@ -1,150 +1,194 @@
-"""A mark that stands again and again in one photo: from the places that were found to all places, and its strokes.
+"""A mark that stands again and again in one photo, on a lattice: a tiled watermark of words or logos, however faint.
 
-Averaging the places lets the photo behind them fade and the mark remain: the idea of Dekel 2017 ("On the Effectiveness
-of Visible Watermarks", section 3) inside a single photo. The matching is ours: normalised correlation of the fine
-detail, in which parts outside the photo count neither for nor against a place.
+The lattice is found without knowing the mark (`lattice`). Cut into its cells, the photo is many pictures with one mark:
+the median of their gradients keeps the mark (Dekel 2017, "On the Effectiveness of Visible Watermarks", sections 3.1 and
+3.2, there over many photos), and integrating it gives the mark itself. Ours: a gradient weighs what its surroundings
+are quiet, and what the mark's tone would change there (white paint shows on dark ground and not on white); the tone is
+the one that predicts left-out cells best.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from inpaint.masking.pixels import Floats, Mask, Photo, lab, shrunk
-from inpaint.masking.strokes import line_height, polygon_mask
+from inpaint.masking.lattice import Lattice, find_lattice
+from inpaint.masking.pixels import Floats, Mask, Photo, shrunk
 
-LONGEST = 800  # pixels of the longer side at which places are looked for
-LEAST = 3  # places that make a mark a repeated one
-SUPPORT = 3  # of them at which text was found, too
-SEEDS = 5  # lines that are tried as the mark
-SIGMAS = 4.5  # by which a place's correlation stands out from the rest of the photo
-VISIBLE = 0.3  # of a mark's energy, for a place that the photo's border cuts
-
-
-def _detail(photo: Photo, height: float) -> Floats:
-    """Luminance without what is larger than a letter, evened out so that textured and flat parts weigh the same."""
-    light = lab(photo)[..., 0]
-    fine = light - cv2.GaussianBlur(light, (0, 0), max(1.0, 0.25 * height))
-    energy = cv2.GaussianBlur(fine * fine, (0, 0), max(2.0, height))
-    return np.asarray(np.clip(fine / np.sqrt(energy + 4), -3, 3), np.float32)
+LONGEST = 800  # pixels of the longer side at which the lattice and the tone are found
+DRAWN = 1600  # pixels of the longer side at which the strokes are drawn
+LEAST_SCORE = (11.0, 6.0)  # of the lattice, at sensitivity 0 and 1
+GREY = 50.0  # lightness of marks that darken light ground and lighten dark ground
+TONES = (100.0, 78.0, 55.0, 30.0, 0.0)  # lightness of the paint that is tried
+QUIET, SCALE = 0.5, 6.0  # least variance of the gradient, and pixels over which it and the ground's lightness are taken
+SURE = 2.5  # standard errors of a gradient that belongs to the mark
+LEAST_CELLS = 2.0  # cells that must tell of a gradient, counted by their weights
+LEAST_SHARE = 0.5  # of the cells that a mark must predict better than none
+HALF, MOST = 0.4, 0.5  # of a mark's strength, above which a pixel is in it; and the most of a cell that it covers
 
 
-def _correlate(values: Floats, kernel: Floats) -> Floats:
-    """Correlation at every place of the kernel's centre, zeros outside: float32, the size of `values`."""
-    return np.asarray(cv2.filter2D(values, cv2.CV_32F, kernel, borderType=cv2.BORDER_CONSTANT), np.float32)
+@dataclass(frozen=True)
+class _Cells:
+    """A photo cut into the cells of a lattice, as float32 (K, h, w) each; what lies outside the photo weighs nothing.
+
+    Args:
+        steps: change of lightness to the next place along the first vector, and along the second.
+        weight: one over the variance of such a change among its surroundings; 0 outside the photo.
+        ground: lightness of the surroundings.
+    """
+
+    steps: tuple[Floats, Floats]
+    weight: Floats
+    ground: Floats
 
 
-def _places(detail: Floats, template: Floats) -> list[tuple[int, int]]:
-    """Centres (y, x) at which the template stands out, none nearer to another than half the template."""
-    score = _correlate(detail, template)
-    seen = _correlate(np.ones_like(detail), template * template)
-    energy = _correlate(detail * detail, (template != 0).astype(np.float32))
-    score /= np.sqrt(np.maximum(seen * energy, 1e-6))
-    score[seen < VISIBLE * float((template * template).sum())] = 0
-    middle = float(np.median(score))
-    spread = 1.4826 * float(np.median(np.abs(score - middle))) + 1e-6
-    height, width = template.shape
-    places: list[tuple[int, int]] = []
-    score = score.copy()
-    while len(places) < 400:
-        y, x = np.unravel_index(int(score.argmax()), score.shape)
-        if score[y, x] < middle + SIGMAS * spread or score[y, x] < 0.15:
-            break
-        places.append((int(y), int(x)))
-        score[max(0, y - height // 2) : y + height // 2 + 1, max(0, x - width // 2) : x + width // 2 + 1] = 0
-    return places
+def _lightness(photo: Photo) -> Floats:
+    """L of CIE Lab in [0, 100], float32 (H, W)."""
+    return np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB)[..., 0], np.float32) * np.float32(100 / 255)
 
 
-def _stack(detail: Floats, places: list[tuple[int, int]], shape: tuple[int, int]) -> Floats:
-    """The mean of the detail around the places, float32 shape."""
-    half_y, half_x = shape[0] // 2, shape[1] // 2
-    padded = np.pad(detail, ((half_y, half_y), (half_x, half_x)), constant_values=np.nan)
-    return np.asarray(np.nanmean([padded[y : y + shape[0], x : x + shape[1]] for y, x in places], axis=0), np.float32)
+def _detail(light: Floats, tone: float | None) -> Floats:
+    """What is finer than a letter, evened out; with a tone, as if its paint lightened all ground."""
+    fine = light - cv2.GaussianBlur(light, (0, 0), 2.5)
+    if tone is not None:
+        fine *= np.tanh((tone - cv2.GaussianBlur(light, (0, 0), 7.5)) / 8)
+    usual = cv2.blur(cv2.blur(np.abs(fine), (15, 15)), (15, 15))
+    return np.asarray(np.clip(fine / (usual + 1), -2.5, 2.5), np.float32)
 
 
-def _alike(lines: list[Floats]) -> list[int]:
-    """Lines that at least one other line resembles in height, length and turn: their numbers, most common first."""
-    heights = np.array([line_height(line) for line in lines])
-    spans = np.array([np.ptp(line, axis=0) for line in lines])
-    counts = [
-        int(((np.abs(heights / heights[k] - 1) < 0.3) & (np.abs(spans / spans[k] - 1) < 0.25).all(axis=1)).sum())
-        for k in range(len(lines))
-    ]
-    order = sorted(range(len(lines)), key=lambda k: -counts[k])
-    return [k for k in order if counts[k] >= SUPPORT]
+def _cut(light: Floats, lattice: Lattice) -> _Cells:
+    """A photo's lightness float32 (H, W) cut into cells, each about as many pixels as it covers."""
+    across = np.diff(light, axis=1, append=light[:, -1:])
+    down = np.diff(light, axis=0, append=light[-1:])
+    variance = cv2.GaussianBlur(np.minimum(across**2 + down**2, 400) / 2, (0, 0), SCALE) + np.float32(QUIET)
+    layers = (light, variance, cv2.GaussianBlur(light, (0, 0), SCALE))
+    first, second = lattice.first, lattice.second
+    width, height = (max(8, round(float(np.linalg.norm(v)))) for v in (first, second))
+    s, t = np.meshgrid(np.arange(width + 1) / width, np.arange(height + 1) / height)
+    corners = np.array([(x, y) for x in (0, light.shape[1]) for y in (0, light.shape[0])])
+    places = corners @ np.linalg.inv(np.stack([first, second]))
+    low, high = np.floor(places.min(axis=0)).astype(int), np.ceil(places.max(axis=0)).astype(int)
+    stacks: list[list[Floats]] = [[], [], []]
+    for n in range(low[1], high[1]):
+        for m in range(low[0], high[0]):
+            x = np.asarray((s + m) * first[0] + (t + n) * second[0], np.float32)
+            y = np.asarray((s + m) * first[1] + (t + n) * second[1], np.float32)
+            if not ((x >= 0) & (x <= light.shape[1] - 1) & (y >= 0) & (y <= light.shape[0] - 1)).any():
+                continue
+            for stack, layer in zip(stacks, layers, strict=True):
+                piece = cv2.remap(layer, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_CONSTANT, float("nan"))
+                stack.append(np.asarray(piece, np.float32))
+    values, spread, ground = (np.stack(stack) for stack in stacks)
+    steps = values[:, :-1, 1:] - values[:, :-1, :-1], values[:, 1:, :-1] - values[:, :-1, :-1]
+    seen = np.isfinite(steps[0]) & np.isfinite(steps[1])
+    weight = np.where(seen, 1 / np.where(seen, spread[:, :-1, :-1], 1), 0)
+    return _Cells(
+        (np.where(seen, steps[0], 0), np.where(seen, steps[1], 0)), weight, np.where(seen, ground[:, :-1, :-1], 0)
+    )
 
 
-def _apart(lines: list[Floats]) -> list[Floats]:
-    """Lines that stand at different places: one of those found at several scales."""
-    kept: list[Floats] = []
-    for line in lines:
-        reach = 0.3 * np.ptp(line, axis=0)
-        if all((np.abs(line.mean(axis=0) - other.mean(axis=0)) > reach).any() for other in kept):
-            kept.append(line)
-    return kept
+def _gradient(steps: Floats, cells: _Cells, amount: Floats) -> tuple[Floats, Floats]:
+    """The mark's gradient along one vector float32 (h, w), 0 where it is not sure, and how much better than nothing it
+    predicts each cell from the others, float32 (K,).
+
+    Args:
+        steps: float32 (K, h, w), the photo's.
+        cells: where the weights are.
+        amount: float32 (K, h, w), how much the mark's tone differs from the ground.
+    """
+    missed = np.zeros_like(steps)
+    for _ in range(3):  # heavy tails: a photo's own edges count for little (Cauchy)
+        weight = cells.weight / (1 + missed * missed * cells.weight / 2)
+        power = weight * amount * amount
+        total, sums = power.sum(axis=0) + np.float32(1e-6), (weight * amount * steps).sum(axis=0)
+        mean = sums / total
+        missed = steps - mean * amount
+    told = total * total / ((power * power).sum(axis=0) + np.float32(1e-12))
+    error = np.sqrt(((weight * amount * missed) ** 2).sum(axis=0)) / total
+    error = np.maximum(error * np.sqrt(told / np.maximum(told - 1, 0.3)), 0.7 / np.sqrt(total))
+    sure = (np.abs(mean) > SURE * error) & (told >= LEAST_CELLS)
+    others = total - power
+    left_out = np.where(sure & (others > 0.2 * total), (sums - weight * amount * steps) / np.maximum(others, 1e-6), 0)
+    left_out = left_out * amount
+    gain = (weight * (2 * steps * left_out - left_out * left_out)).sum(axis=(1, 2))
+    kept = np.where(sure, 1 - (SURE * error / np.maximum(np.abs(mean), 1e-6)) ** 2, 0)
+    return np.asarray(mean * kept, np.float32), np.asarray(gain, np.float32)
 
 
-def tiled_mask(photo: Photo, lines: list[Floats]) -> Mask:
-    """Every place where a mark stands that occurs several times among the found lines, and its strokes there.
+def _fit(cells: _Cells, tone: float) -> tuple[Floats, Floats, Floats]:
+    """The mark's gradients along both vectors if it had this tone, and what they gain in each cell."""
+    amount = np.asarray((tone - cells.ground) / 50, np.float32)
+    (first, gained), (second, more) = (_gradient(steps, cells, amount) for steps in cells.steps)
+    return first, second, gained + more
+
+
+def _integrated(first: Floats, second: Floats) -> Floats:
+    """The picture that repeats and whose steps are nearest to these (least squares), mean 0; float32 (h, w)."""
+    divergence = first - np.roll(first, 1, axis=1) + second - np.roll(second, 1, axis=0)
+    height, width = first.shape
+    power = (2 - 2 * np.cos(2 * np.pi * np.arange(height) / height))[:, None] + (
+        2 - 2 * np.cos(2 * np.pi * np.arange(width // 2 + 1) / width)
+    )
+    power[0, 0] = 1
+    spectrum = np.fft.rfft2(divergence) / power
+    spectrum[0, 0] = 0
+    return np.asarray(-np.fft.irfft2(spectrum, (height, width)), np.float32)
+
+
+def _strokes(cells: _Cells, tone: float) -> Mask:
+    """The mark's strokes in a cell, bool (h, w); empty where nothing is sure."""
+    first, second, _ = _fit(cells, tone)
+    edges = (first != 0) | (second != 0)
+    if not edges.any():
+        return edges
+    mark = _integrated(first, second)
+    away = np.abs(mark - np.median(mark))
+    return np.asarray(away > HALF * np.percentile(away[edges], 75))
+
+
+def _spread(strokes: Mask, lattice: Lattice, shape: tuple[int, int]) -> Mask:
+    """A cell's strokes, and one pixel around them, at every place of the lattice, bool shape."""
+    height, width = strokes.shape
+    inverse = np.linalg.inv(np.stack([lattice.first, lattice.second]))
+    x, y = np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))
+    s = np.asarray((x * inverse[0, 0] + y * inverse[1, 0]) % 1 * width, np.float32)
+    t = np.asarray((x * inverse[0, 1] + y * inverse[1, 1]) % 1 * height, np.float32)
+    around = np.pad(strokes.astype(np.float32), ((0, 1), (0, 1)), mode="wrap")
+    mask = cv2.remap(around, s, t, cv2.INTER_LINEAR) > 0.5
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+
+
+def tiled_mask(photo: Photo, sensitivity: float = 0.5) -> Mask:
+    """Every place of a mark that repeats on a lattice over the photo, and its strokes there.
 
     Args:
         photo: uint8 (H, W, 3) RGB.
-        lines: boxes float32 (4, 2) of the found lines, as (x, y) in pixels.
+        sensitivity: 0 takes only what surely repeats, 1 also faint suspicions.
 
     Returns:
         bool (H, W), True = hole; empty where no mark repeats.
     """
-    lines = _apart(lines)
+    nothing = np.zeros(photo.shape[:2], bool)
     small, scale = shrunk(photo, LONGEST)
-    centres = np.array([line.mean(axis=0) * scale for line in lines])
-    best: tuple[int, Mask] | None = None
-    for seed in _alike(lines)[:SEEDS]:
-        line = lines[seed] * np.float32(scale)
-        found = _mark(_detail(small, line_height(line)), line)
-        if found is None:
-            continue
-        places, strokes = found
-        reach = 0.35 * np.array(strokes.shape[::-1])
-        near = np.abs(centres[:, None] - np.array(places)[None, :, ::-1]) < reach
-        support = int(near.all(axis=2).any(axis=1).sum())
-        if support >= max(SUPPORT, 0.2 * len(places)) and (best is None or support > best[0]):
-            best = support, _stamp(strokes, places, small.shape[:2])
-            if support >= 2 * SUPPORT:
-                break
-    if best is None:
-        return np.zeros(photo.shape[:2], bool)
-    if scale < 1:
-        soft = cv2.resize(best[1].astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return np.asarray(soft > 0.3)
-    return best[1]
-
-
-def _mark(detail: Floats, line: Floats) -> tuple[list[tuple[int, int]], Mask] | None:
-    """Places (y, x) of the mark in a line's box, and its strokes; None where it does not repeat."""
-    height = line_height(line)
-    low = np.maximum(0, np.floor(line.min(axis=0) - 0.1 * height)).astype(int)
-    high = np.ceil(line.max(axis=0) + 0.1 * height).astype(int)
-    width, tall = ((high - low) // 2 * 2 + 1).tolist()
-    part = detail[low[1] : low[1] + tall, low[0] : low[0] + width]
-    if part.shape != (tall, width) or min(part.shape) < 7:
-        return None
-    inside = cv2.dilate(polygon_mask(line - low, part.shape).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    template = np.where(inside, part, 0).astype(np.float32)
-    places: list[tuple[int, int]] = []
-    for _ in range(3):
-        places = _places(detail, template)
-        if len(places) < LEAST:
-            return None
-        template = np.where(inside, np.nan_to_num(_stack(detail, places, part.shape)), 0).astype(np.float32)
-    grey = np.clip(np.abs(template) * 80, 0, 255).astype(np.uint8)
-    level, _ = cv2.threshold(grey, 0, 1, cv2.THRESH_OTSU)
-    sign = np.sign(template[grey > level].sum())
-    strokes = (template * sign * 80 > 0.6 * level).astype(np.uint8)
-    return places, cv2.dilate(strokes, np.ones((3, 3), np.uint8)).astype(bool)
-
-
-def _stamp(strokes: Mask, places: list[tuple[int, int]], shape: tuple[int, int]) -> Mask:
-    """The strokes at every place, cut by the border, bool shape."""
-    tall, width = strokes.shape
-    canvas = np.zeros((shape[0] + tall, shape[1] + width), bool)
-    for y, x in places:
-        canvas[y : y + tall, x : x + width] |= strokes
-    return canvas[tall // 2 : tall // 2 + shape[0], width // 2 : width // 2 + shape[1]]
+    light = _lightness(small)
+    found = [find_lattice(_detail(light, tone)) for tone in (None, GREY)]
+    lattice = max((lattice for lattice in found if lattice is not None), key=lambda one: one.score, default=None)
+    if lattice is None or lattice.score < LEAST_SCORE[0] + (LEAST_SCORE[1] - LEAST_SCORE[0]) * sensitivity:
+        return nothing
+    cells = _cut(light, lattice)
+    gains = {tone: _fit(cells, tone)[2] for tone in TONES}
+    tone = max(TONES, key=lambda one: float(gains[one].sum()))
+    if (gains[tone] > 0).mean() < LEAST_SHARE:
+        return nothing
+    drawn, finer = shrunk(photo, DRAWN)
+    if drawn is not small and finer > scale:
+        lattice = lattice.scaled(finer / scale)
+        cells = _cut(_lightness(drawn), lattice)
+    strokes = _strokes(cells, tone)
+    if not 0 < strokes.mean() <= MOST:
+        return nothing
+    mask = _spread(strokes, lattice, (drawn.shape[0], drawn.shape[1]))
+    if mask.shape != nothing.shape:
+        soft = cv2.resize(mask.astype(np.float32), photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        mask = np.asarray(soft > 0.3)
+    return mask
