@@ -4,8 +4,8 @@
 
 Sides are drawn from 64 to `--longest` px, small ones more often, holes of every kind of `inpaint.masking.random` and
 specks, engines as people choose them; every fifth fill goes from file to file as the command line does it. Resident
-memory is the median of every hundred fills. Exit code 1: it left the band of `--growth` around that of the first hundred after
-`--settle` fills, or a descriptor or a temporary file was left over, or a pixel outside a hole changed.
+memory is the median of every hundred fills. Exit code 1: it left the band of `--growth` around that of the first
+hundred after `--settle` fills, or a descriptor or a temporary file was left over, or a pixel outside a hole changed.
 """
 
 import argparse
