@@ -1,11 +1,11 @@
 """Many fills of random sizes in one process: does it hold on to memory, files or descriptors?
 
-    python -m benchmarks.soak [--fills 2000] [--settle 200] [--threads 2] [--json FILE] [--plot FILE.png]
+    python -m benchmarks.soak [--fills 2000] [--settle 200] [--longest 1024] [--json FILE] [--plot FILE.png]
 
-Sides are drawn from 64 to 1024 px, small ones more often, holes of every kind of `inpaint.masking.random` and specks,
-engines as people choose them; every fifth fill goes from file to file as the command line does it. Resident memory is
-the median of every hundred fills. Exit code 1: it left the band of `--growth` around that of the first hundred after
-`--settle` fills, or a descriptor or a temporary file was left over, or a pixel outside a hole changed.
+Sides are drawn from 64 to `--longest` px, small ones more often, holes of every kind of `inpaint.masking.random` and
+specks, engines as people choose them; every fifth fill goes from file to file as the command line does it. Resident
+memory is the median of every hundred fills. Exit code 1: it left the band of `--growth` around that of the first
+hundred after `--settle` fills, or a descriptor or a temporary file was left over, or a pixel outside a hole changed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 BLOCK = 100  # fills whose median counts as one reading
-SIDES = (64, 1024)  # of a photo, pixels
+SHORTEST = 64  # side of a photo, pixels
 ENGINES = ("auto", "auto", "auto", "auto", "network", "patch", "detail", "telea")
 
 
@@ -34,14 +34,14 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def draw_case(number: int, rng) -> tuple:  # noqa: ANN001 (numpy is imported later, so that threads can be set before)
+def draw_case(number: int, rng, longest: int) -> tuple:  # noqa: ANN001 (numpy is imported later, so that threads can be set before)
     """A photo uint8 (H, W, 3) with texture, and a mask bool (H, W) that marks some of it, not all."""
     import cv2
     import numpy as np
 
     from inpaint.masking.random import KINDS
 
-    height, width = (int(np.exp(rng.uniform(*np.log(SIDES)))) for _ in range(2))
+    height, width = (int(np.exp(rng.uniform(*np.log((SHORTEST, longest))))) for _ in range(2))
     small = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
     photo = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     photo = np.clip(photo + rng.normal(0, 6, photo.shape), 0, 255).astype(np.uint8)
@@ -79,7 +79,7 @@ def fill_files(inpainter, photo, mask, folder: Path, number: int) -> bool:  # no
     return done.verification is not None
 
 
-def soak(fills: int, settle: int, threads: int, seed: int = 0) -> dict:
+def soak(fills: int, settle: int, threads: int, longest: int, seed: int = 0) -> dict:
     """Fill; the readings."""
     import numpy as np
 
@@ -95,7 +95,7 @@ def soak(fills: int, settle: int, threads: int, seed: int = 0) -> dict:
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         tempfile.tempdir = folder
         for number in range(fills):
-            photo, mask = draw_case(number, rng)
+            photo, mask = draw_case(number, rng, longest)
             start = time.perf_counter()
             if number % 5 == 0:
                 changed += not fill_files(inpainter, photo, mask, Path(folder), number)
@@ -120,7 +120,8 @@ def soak(fills: int, settle: int, threads: int, seed: int = 0) -> dict:
     after = readings[settle // BLOCK :]
     band = [min(after) / after[0] - 1, max(after) / after[0] - 1] if after else [0.0, 0.0]
     return {
-        "fills": fills, "threads": threads, "seconds": round(time.perf_counter() - begun), "changed_photos": changed,
+        "fills": fills, "threads": threads, "longest": longest, "seconds": round(time.perf_counter() - begun),
+        "changed_photos": changed,
         "seconds_a_fill": round(statistics.median(spent), 3), "resident_mb": readings, "settled_mb": after[:1],
         "band": [round(x, 4) for x in band], "descriptors_left": opened, "temporary_left": left,
     }  # fmt: skip
@@ -147,10 +148,11 @@ def main() -> int:
     parser.add_argument("--settle", type=int, default=200, help="fills that do not count")
     parser.add_argument("--growth", type=float, default=0.05, help="of resident memory that is allowed")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--longest", type=int, default=1024, help="side of a photo, pixels")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    figures = soak(args.fills, args.settle, args.threads)
+    figures = soak(args.fills, args.settle, args.threads, args.longest)
     held = max(map(abs, figures["band"])) <= args.growth
     left = figures["descriptors_left"] + figures["temporary_left"] + figures["changed_photos"]
     figures["ok"] = held and left == 0

@@ -116,3 +116,16 @@ def test_module_runs_as_a_process(photo_files):
     command = [sys.executable, "-m", "inpaint", "fill", "none.png", "mask.png", "-o", "x.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stderr == "error: none.png: file not found\n"
+
+
+def test_a_photo_that_may_take_more_memory_is_refused(photo_files, capsys):
+    Image.new("RGB", (6000, 4000)).save(photo_files / "photo.png")
+    assert run(photo_files, "--max-memory", "1500M") == 1
+    error = capsys.readouterr().err
+    assert "photo.png: needs about 1,516 MiB of memory, --max-memory allows 1,500 MiB" in error
+    assert not (photo_files / "out.png").exists()
+    assert run(photo_files, "--max-memory", "lots") == 2
+
+
+def test_a_photo_within_its_memory_is_filled(photo_files):
+    assert run(photo_files, "--max-memory", "1G") == 0

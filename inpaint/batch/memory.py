@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inpaint.batch import places
 from inpaint.batch.plan import Task
-from inpaint.errors import OptionError
+from inpaint.errors import OptionError, PhotoError, shown
 from inpaint.photo.access import PictureFiles
 
 LEADER = 400 << 20  # the process that leads, and the one that workers are forked from (measured: 390 at most)
@@ -64,6 +64,21 @@ def photo_bytes(task: Task, files: PictureFiles = PictureFiles()) -> int | None:
 def least_memory(workers: int) -> int:
     """Bytes without which so many workers (0: this process alone) cannot be begun."""
     return LEADER + max(1, workers) * WORKER + PHOTO
+
+
+def check_memory(photo: Path, most: int) -> None:
+    """Refuse to fill a photo file in this process where that may take more than so many bytes.
+
+    A file whose size cannot be told is not refused: reading it says what is wrong with it.
+
+    Raises:
+        PhotoError: it may take more.
+    """
+    size = picture_size(str(photo))
+    need = 0 if size is None else WORKER + size[0] * size[1] * PER_PIXEL
+    if need > most:
+        told, allowed = f"{need / 2**20:,.0f} MiB", f"{most / 2**20:,.0f} MiB"
+        raise PhotoError(f"{shown(photo)}: needs about {told} of memory, --max-memory allows {allowed}")
 
 
 def workers_for(cores: int, memory: int | None, tasks: int) -> int:

@@ -64,6 +64,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("-o", "--output", type=Path, metavar="OUT", help="default: PHOTO's name with _filled")
     command.add_argument("--recipe", type=Path, metavar="FILE", help="do again what a recipe describes")
     command.add_argument("--report", type=Path, metavar="FILE.json", help="write what was done as JSON")
+    command.add_argument("--max-memory", metavar="SIZE", help="refuse a photo that may take more, such as 2G")
     add_fill_options(command)
     add_file_options(command)
     command.set_defaults(run=run)
@@ -71,10 +72,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> None:
     """Fill one photo and say what was done."""
+    from inpaint.batch.memory import check_memory, parse_bytes
     from inpaint.fill_file import compare_with_recipe, fill_file
     from inpaint.inpainter import Inpainter
 
+    most = parse_bytes(args.max_memory) if args.max_memory else None
     job = _recipe_job(args) if args.recipe else _job(args)
+    if most is not None:
+        check_memory(job.photo, most)
     made = fill_file(job, lambda: Inpainter.load(job.model, job.weights, job.device))
     for note in made.notes:
         print(note)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 
-LARGE = 1 << 18  # pixels of windows in a fill from which on its memory is given back
+LARGE = 1 << 14  # pixels of windows in a fill from which on its memory is given back; below, asking costs too much
 PRIMITIVES = 64  # compiled convolutions that oneDNN keeps: some 15 of each window shape
 
 
@@ -19,7 +19,7 @@ def bound_caches() -> None:
 
 
 def give_back(pixels: int) -> None:
-    """Return freed memory to the system after a fill of large windows; does nothing where the C library cannot.
+    """Return freed memory to the system after all but small fills; does nothing where the C library cannot.
 
     glibc keeps what is freed between blocks still in use, which would add up over photos of many sizes.
 
