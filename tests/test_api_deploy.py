@@ -111,6 +111,15 @@ def test_dockerfile_options_are_ours():
     assert done.returncode == 2 and "needs keys when it is reached from elsewhere" in done.stderr
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_unit_is_understood(tmp_path):
+    unit = re.search(r"```ini\n(.*?)```", DEPLOY, re.S)[1].replace("/opt/inpaint/bin/python", sys.executable)
+    (tmp_path / "inpaint.service").write_text(unit)
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "inpaint.service")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "inpaint.service" not in done.stderr, done.stderr
+
+
 def test_commands_of_the_pages_are_understood():
     """Each `python -m inpaint serve` and `app.py` line of the docs parses."""
     from inpaint.cli import build_parser
