@@ -7,6 +7,7 @@ The photos are in the public domain or CC0 (scikit-image names each one's source
 
 import argparse
 import tempfile
+from math import cos, sin, tau
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2,
 }  # fmt: skip
-MASK = {"tool": "polygon", "points": [305, 205, 440, 200, 440, 330, 360, 335, 300, 300]}  # x, y; the model of a shuttle
+HOLE = {  # around the mission's badge: x, y of 24 corners of an ellipse
+    "tool": "polygon",
+    "points": [
+        round(value) for corner in range(24)
+        for value in (170 + 47 * cos(tau * corner / 24), 381 + 50 * sin(tau * corner / 24))
+    ],
+}  # fmt: skip
+SPLIT = 332  # of 1000, where the comparing line stands: half of the hole is shown filled
 PATIENCE = 180_000  # ms
 CANVAS = "document.querySelector('.mc').parentElement.maskCanvas"
 
@@ -33,7 +41,7 @@ def open_photo(page: Any, path: Path) -> None:
 
 def paint(page: Any) -> None:
     """Mark the hole."""
-    page.evaluate(f"(hole) => {CANVAS}.commit(hole)", MASK)
+    page.evaluate(f"(hole) => {CANVAS}.commit(hole)", HOLE)
 
 
 def fill(page: Any) -> None:
@@ -41,6 +49,7 @@ def fill(page: Any) -> None:
     page.click('[data-action="fill"]')
     page.wait_for_selector('[data-part="compare"]:not([hidden]), .mc-history .mc-item >> nth=1')
     page.wait_for_selector('[data-part="progress"]', state="hidden")
+    page.locator('[data-part="divider"]').fill(str(SPLIT))
 
 
 def take(page: Any, path: Path, whole: bool = False) -> None:

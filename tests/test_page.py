@@ -243,6 +243,8 @@ def test_phone(new_page, tmp_path):
     assert mask_on_canvas(page) > 10
     page.tap('[data-action="fill"]')
     status(page, "kept pixels changed")
+    stage = page.locator(".mc-stage").bounding_box()
+    assert stage["x"] <= 12 and stage["width"] >= 366  # the photo has nearly the whole width
     for name in ("fill", "download", "compare"):
         box = page.locator(f'[data-action="{name}"]').bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["height"] >= 34

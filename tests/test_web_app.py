@@ -1,7 +1,12 @@
 """The server without a browser: health, endpoints for programs, passwords, what may be fetched."""
 
+import ast
+import asyncio
+import base64
 import threading
 import time
+from io import BytesIO
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -148,11 +153,32 @@ def test_behind_a_proxy_everything_is_asked_for_below_its_path(inpainter):
         assert page.count("/inpaint/") >= 1
 
 
-def test_endpoints_are_tools_of_an_mcp_server(inpainter):
-    pytest.importorskip("mcp", reason="mcp is not installed: pip install 'gradio[mcp]'")
+def test_a_client_of_mcp_finds_the_tools_and_fills(inpainter, files):
+    mcp = pytest.importorskip("mcp", reason="mcp is not installed: pip install 'gradio[mcp]'")
+    from mcp.client.streamable_http import streamablehttp_client
+
+    def data_url(file):
+        return "data:image/png;base64," + base64.b64encode(Path(file["path"]).read_bytes()).decode()
+
+    async def talk(address):
+        place = streamablehttp_client(f"{address}/gradio_api/mcp/")
+        async with place as (read, write, _), mcp.ClientSession(read, write) as session:
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            given = {"photo": data_url(files[0]), "mask": data_url(files[1]), "engine": "telea"}
+            return tools, await session.call_tool("fill", given), await session.call_tool("fill", {"photo": "x"})
+
     with Served(inpainter, mcp=True) as address:
-        tools = {tool["name"] for tool in httpx.get(f"{address}/gradio_api/mcp/schema").json()}
-        assert {name.removeprefix("inpaint_") for name in tools} == {"fill", "mask_text", "mask_object"}
+        tools, reply, wrong = asyncio.run(talk(address))
+        assert set(tools) == {"fill", "mask_text", "mask_object"} and wrong.isError
+        described = tools["fill"].inputSchema["properties"]
+        assert set(described) == {"photo", "mask", "engine", "dilate", "seed", "model", "lossless"}
+        assert all(about["description"] for about in described.values())
+        filled, report = ast.literal_eval(reply.content[0].text)
+        result = np.array(Image.open(BytesIO(httpx.get(filled["url"]).content)))
+    _, _, pixels, hole = files
+    assert not reply.isError and report["proof"] == "0 of 4,500 kept pixels changed"
+    assert np.array_equal(result[~hole], pixels[~hole]) and (result[hole] != pixels[hole]).any()
 
 
 def test_options():

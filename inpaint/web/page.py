@@ -28,6 +28,11 @@ def page_style() -> str:
     return files("inpaint.web").joinpath("page.css").read_text(encoding="utf-8")
 
 
+def page_head() -> str:
+    """HTML for the head of the page: the style of what lies around Gradio's frame."""
+    return f"<style>{files('inpaint.web').joinpath('frame.css').read_text(encoding='utf-8')}</style>"
+
+
 def ask_canvas(work: str, *names: str) -> str:
     """JavaScript that hands values of Gradio components to the canvas, as a request for some work."""
     arguments = ", ".join(names)

@@ -95,7 +95,7 @@ def build_app(
 
     from inpaint.web.api import api_app
     from inpaint.web.i18n import page_texts
-    from inpaint.web.page import build_page, page_style
+    from inpaint.web.page import build_page, page_head, page_style
 
     if service is not None:
         app = api_app(service)
@@ -110,7 +110,8 @@ def build_app(
     return gr.mount_gradio_app(
         app, build_page(actions, queue_size), path="/", auth=auth, root_path=root_path, i18n=page_texts(),
         allowed_paths=[str(actions.store.root)], max_file_size=actions.store.limits.file_bytes, run_history=False,
-        footer_links=[], enable_monitoring=False, mcp_server=mcp, css=page_style(), ssr_mode=False, pwa=False,
+        footer_links=[], enable_monitoring=False, mcp_server=mcp, css=page_style(), head=page_head(), ssr_mode=False,
+        pwa=False,
         theme=gr.themes.Default(
             primary_hue="blue", neutral_hue="slate", font=("ui-sans-serif", "system-ui", "sans-serif"),
             font_mono=("ui-monospace", "Consolas", "monospace"),
