@@ -17,11 +17,12 @@ from tests.test_mask_tools import disc, photo
 
 @pytest.fixture(scope="session")
 def sam_files(tmp_path_factory):
-    """MobileSAM's files: where INPAINT_SAM says, or from npm."""
+    """MobileSAM's files: where MOBILE_SAM (set by CI) or INPAINT_SAM says, or from npm."""
     if find_spec("onnxruntime") is None:
         pytest.skip("onnxruntime is not installed")
-    if os.environ.get("INPAINT_SAM"):
-        return Path(os.environ["INPAINT_SAM"])
+    for name in ("MOBILE_SAM", "INPAINT_SAM"):
+        if os.environ.get(name):
+            return Path(os.environ[name])
     if shutil.which("npm") is None:
         pytest.skip("MobileSAM's files are not here (INPAINT_SAM), and npm is not installed to fetch them")
     folder = tmp_path_factory.mktemp("sam")
@@ -40,6 +41,12 @@ def things():
     left, right = disc((240, 320), (90, 120), 45), disc((240, 320), (230, 120), 40)
     picture[left], picture[right] = (210, 40, 50), (30, 60, 200)
     return picture, left, right
+
+
+@pytest.mark.skipif("MOBILE_SAM" not in os.environ, reason="only CI promises MobileSAM's files and RapidOCR")
+def test_ci_runs_the_real_networks(sam_files):
+    assert all((sam_files / name).stat().st_size > 10_000_000 for name in sam.FILES)
+    assert find_spec("rapidocr") is not None
 
 
 def test_clicks_boxes_and_scribbles_find_their_object(sam_files):

@@ -100,3 +100,25 @@ def test_strokes_are_told_from_their_background_without_a_detector():
     busy = np.random.default_rng(0).integers(0, 256, (60, 120, 3), np.uint8)
     corners = np.array([(20, 20), (100, 20), (100, 40), (20, 40)], np.float32)
     assert not line_strokes(cv2.blur(busy, (2, 2)), corners).clean
+
+
+def test_the_next_line_says_nothing_of_what_is_around_a_line():
+    from inpaint.masking.strokes import line_strokes
+
+    picture, cover = Image.new("RGB", (320, 200), (10, 70, 230)), Image.new("L", (320, 200), 0)
+    for row in range(3):
+        ImageDraw.Draw(cover).text((60, 40 + 34 * row), "March 18-19", 255, ImageFont.load_default(32))
+    picture.paste((250, 250, 250), mask=cover)
+    strokes, boxes = np.array(cover) > 64, np.zeros((200, 320), bool)
+    inked = np.nonzero(strokes.any(axis=1))[0]
+    rows = np.split(inked, np.nonzero(np.diff(inked) > 1)[0] + 1)
+    for row in rows:
+        boxes[row[0] - 1 : row[-1] + 2, 55:260] = True
+    top, bottom = int(rows[1][0]) - 1, int(rows[1][-1]) + 1
+    corners = np.array([(55, top), (260, top), (260, bottom), (55, bottom)], np.float32)
+    assert not line_strokes(np.array(picture), corners).clean
+    line = line_strokes(np.array(picture), corners, boxes)
+    mask, truth = np.zeros(boxes.shape, bool), strokes.copy()
+    mask[line.part] = line.mask
+    truth[: top - 1], truth[bottom + 2 :] = False, False
+    assert line.clean and (mask & truth).sum() > 0.97 * truth.sum() and mask.sum() < 2.5 * truth.sum()

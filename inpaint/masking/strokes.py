@@ -47,12 +47,14 @@ def polygon_mask(corners: Floats, shape: tuple[int, int]) -> Mask:
     return canvas.astype(bool)
 
 
-def line_strokes(photo: Photo, corners: Floats) -> Strokes:
+def line_strokes(photo: Photo, corners: Floats, lines: Mask | None = None) -> Strokes:
     """The strokes in one line of text.
 
     Args:
         photo: uint8 (H, W, 3) RGB.
         corners: float32 (4, 2), the line's box as (x, y); some of it lies in the photo.
+        lines: bool (H, W), the boxes of all sure lines: the next line has the ink's colour, too, and does not tell
+            what is around this one.
 
     Returns:
         The strokes; where they cannot be told from the background, the whole box and `clean` False; none where nothing
@@ -68,7 +70,10 @@ def line_strokes(photo: Photo, corners: Floats) -> Strokes:
         size = np.maximum(1, np.round((high - low) * scale)).astype(int)
         crop = np.asarray(cv2.resize(crop, size.tolist(), interpolation=cv2.INTER_AREA), np.uint8)
     box = polygon_mask((corners - low) * scale, crop.shape[:2])
-    ink, clean = _ink(crop, box, height * scale)
+    beside = ~box
+    if lines is not None:
+        beside &= cv2.resize(lines[part].astype(np.uint8), crop.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0
+    ink, clean = _ink(crop, box, beside, height * scale)
     mask = ink if clean else box
     if scale < 1:
         mask = cv2.resize(mask.astype(np.float32), (high - low).tolist(), interpolation=cv2.INTER_LINEAR) > 0.3
@@ -88,10 +93,13 @@ def _clusters(colours: Floats, inside: Mask) -> tuple[Floats, Floats, Floats]:
     return np.asarray(centres, np.float32), within.astype(np.float32), around.astype(np.float32)
 
 
-def _ink(crop: Photo, box: Mask, height: float) -> tuple[Mask, bool]:
-    """The ink in a crop bool (h, w), given the inside of its box, and whether it is clean."""
+def _ink(crop: Photo, box: Mask, beside: Mask, height: float) -> tuple[Mask, bool]:
+    """The ink in a crop bool (h, w), given the inside of its box and what is in no line, and whether it is clean."""
     reach = cv2.dilate(box.astype(np.uint8), disc(max(2, round(height * MARGIN)))).astype(bool)
-    outside = reach & ~box
+    outside = reach & beside
+    if outside.sum() < 0.15 * (reach & ~box).sum():
+        outside = reach & ~box  # lines on all sides
+    reach = box | outside
     if box.sum() < 20 or outside.sum() < 20:
         return box, False
     colours = lab(crop)

@@ -104,12 +104,14 @@ def text_mask(photo: NDArray[Any], sensitivity: float = 0.5, boxes: bool = False
     shape = (pixels.shape[0], pixels.shape[1])
     mask = np.zeros(shape, bool)
     repeated = tiled_mask(pixels, sensitivity) if repeats else mask.copy()
-    covered = mask.copy()
+    covered, lines = mask.copy(), mask.copy()
+    for line in corners[confidence >= BOX - 0.5 * sensitivity]:
+        lines |= polygon_mask(line, shape)
     for line, sure in zip(corners, confidence, strict=True):
         area = polygon_mask(line, shape)
         if not area.any() or (area & covered).sum() > 0.8 * area.sum():
             continue
-        strokes = line_strokes(pixels, line)
+        strokes = line_strokes(pixels, line, lines)
         if not strokes.clean:
             if sure < BOX - 0.5 * sensitivity or line_height(line) > 0.25 * min(shape):
                 continue
