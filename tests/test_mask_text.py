@@ -122,3 +122,26 @@ def test_the_next_line_says_nothing_of_what_is_around_a_line():
     mask[line.part] = line.mask
     truth[: top - 1], truth[bottom + 2 :] = False, False
     assert line.clean and (mask & truth).sum() > 0.97 * truth.sum() and mask.sum() < 2.5 * truth.sum()
+
+
+@reads
+def test_tall_letters_are_text_and_a_tall_thing_is_not(monkeypatch):
+    picture = Image.fromarray(photo(2, 300, 400))
+    ImageDraw.Draw(picture).text((60, 60), "SALE", (250, 250, 250), ImageFont.load_default(72))
+    white = (np.array(picture) == 250).all(axis=2)
+    x, y, width, height = cv2.boundingRect(white.astype(np.uint8))
+    for left in (62, 140):
+        ImageDraw.Draw(picture).ellipse((left, 222, left + 56, 278), fill=(200, 40, 30))
+    boxes = np.array([(x - 3, y - 3, width + 6, height + 6), (50, 200, 160, 98)], np.float32)
+    corners = [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)] for x, y, w, h in boxes]
+    found = np.array(corners, np.float32), np.array([0.9, 0.6], np.float32)
+    monkeypatch.setattr(text, "text_lines", lambda *args: found)
+    mask = masking.text_mask(np.array(picture))
+    assert min(height + 6, 98) > text.TALL * 300 and strokes_of(picture, corners[1]).clean
+    assert (mask & white).sum() > 0.95 * white.sum() and not mask[200:].any()
+
+
+def strokes_of(picture, corners):
+    from inpaint.masking.strokes import line_strokes
+
+    return line_strokes(np.array(picture), np.array(corners, np.float32))
