@@ -11,6 +11,7 @@ one thread each. Memory is the proportional set size of the whole tree of proces
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,9 @@ def main() -> None:
                         "each look holds the processes up for some milliseconds (default: 1)")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE.json")
     args = parser.parse_args()
+    wrong = [case for case in args.cases if not re.fullmatch(r"\d+x\d+", case)]
+    if wrong:
+        parser.error(f"a case is written like 2x1, got {wrong[0]} (sources go before --cases)")
     extra = ["--engine", args.engine, *(["--max-memory", args.max_memory] if args.max_memory else [])]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

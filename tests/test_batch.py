@@ -166,9 +166,12 @@ def test_json_and_quiet(tmp_path, capsys):
     assert batch(tmp_path, "--json") == 0
     values = json.loads(capsys.readouterr().out)
     assert values["done"] == 1 and values["outputs"][0]["output"] == str(tmp_path / "out/a/photo00.png")
+    write_photo(tmp_path / "photos/alone.png")
     assert batch(tmp_path, "--quiet", "--overwrite") == 0
     shown = capsys.readouterr()
     assert shown.out == shown.err == ""
+    assert batch(tmp_path, "--quiet", "--overwrite", "--strict") == 1
+    assert "without a mask:" in capsys.readouterr().err
 
 
 # --- going on after a stop ---

@@ -186,3 +186,15 @@ def test_plan_is_shown_and_nothing_is_done(tmp_path, capsys):
     ]  # fmt: skip
     assert values["photos_without_mask"] == [str(tmp_path / "photos/b.png")]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links")
+def test_a_pattern_does_not_follow_a_link_round_and_round(tmp_path):
+    write_photo(tmp_path / "photos" / "x" / "a.png")
+    (tmp_path / "elsewhere").mkdir()
+    write_photo(tmp_path / "elsewhere" / "b.png")
+    os.symlink("..", tmp_path / "photos" / "x" / "loop")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "photos" / "linked")
+    listing = find([str(tmp_path / "photos" / "**" / "*.png")], [])
+    assert sorted(picture.relative for picture in listing.pictures) == ["linked/b.png", "x/a.png"]
+    assert [place for place, _ in listing.broken] == [str(tmp_path / "photos" / "x" / "loop")]

@@ -12,6 +12,7 @@ from inpaint.errors import OptionError, PhotoError, shown
 from inpaint.photo.formats import FORMATS
 
 _LISTS = (".txt", ".lst", ".list")
+LOOP = "is a link to a folder that it lies in, so it is not followed"
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -119,15 +120,31 @@ def _glob(pattern: str, skip: set[str], recursive: bool) -> Listing:
     parts = Path(pattern).parts
     first = next(i for i, part in enumerate(parts) if _MAGIC.search(part))
     base = str(Path(*parts[:first])) if first else "."
-    listing = Listing()
+    listing, loops = Listing(), set[str]()
     for place in sorted(glob.glob(pattern, recursive=True)):
         if os.path.isdir(place):
             continue
-        if not _inside(os.path.realpath(os.path.dirname(place)), skip):
+        loop = _loop(base, os.path.dirname(place))
+        if loop:
+            loops.add(loop)
+        elif not _inside(os.path.realpath(os.path.dirname(place)), skip):
             listing.take(place, os.path.relpath(place, base).replace(os.sep, "/"))
+    listing.broken += [(loop, LOOP) for loop in sorted(loops)]
     if not listing.pictures and not listing.left_out:
         raise OptionError(f"{shown(pattern)}: matches no file")
     return listing
+
+
+def _loop(base: str, folder: str) -> str:
+    """The first link on the way from `base` down to a folder that leads back to where it lies in; "" for none."""
+    way, above = base, {os.path.realpath(base)}
+    for part in Path(os.path.relpath(folder or ".", base)).parts:
+        way = os.path.join(way, part)
+        real = os.path.realpath(way)
+        if real in above and os.path.islink(way):
+            return way
+        above.add(real)
+    return ""
 
 
 def _inside(folder: str, skip: set[str]) -> bool:
@@ -146,7 +163,7 @@ def _entries(
 ) -> Iterator[tuple[str, str]]:
     real = os.path.realpath(folder)
     if real in above:
-        listing.broken.append((folder, "is a link to a folder that it lies in, so it is not followed"))
+        listing.broken.append((folder, LOOP))
         return
     if real in skip:
         listing.left_out.append((folder, "is the output folder"))

@@ -135,10 +135,9 @@ def _tell(args: argparse.Namespace, plan: "Plan", counts: "Counts", seconds: flo
     from inpaint.batch.summary import asides, failure_line, run_json, run_text
 
     values = run_json(plan, counts, seconds, _options(args))
-    for line in asides(plan):
-        print(f"warning: {line}", file=sys.stderr)
-    for record in counts.empty:
-        print(f"warning: {failure_line(record)}", file=sys.stderr)
+    if not args.quiet or args.strict:
+        for line in [*asides(plan), *map(failure_line, counts.empty)]:
+            print(f"warning: {line}", file=sys.stderr)
     for record in counts.failed:
         print(f"error: {failure_line(record)}", file=sys.stderr)
     if args.report:
