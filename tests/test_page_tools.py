@@ -28,6 +28,35 @@ def test_an_object_is_outlined(page, tmp_path, by):
     status(page, "kept pixels changed")
 
 
+MARKED = "document.querySelector('.mc').parentElement.maskCanvas.raster.data.reduce((a, b) => a + b, 0)"
+SET_COLOUR = "(node, colour) => { node.value = colour; node.dispatchEvent(new Event('input', { bubbles: true })); }"
+
+
+def test_the_mask_grows_shrinks_and_changes_its_colour(page, tmp_path):
+    upload(page, saved_png(np.full((100, 100, 3), 128, np.uint8), tmp_path / "a.png"))
+    tool(page, "rectangle")
+    drag(page, (40, 40), (60, 60))
+    first = mask_on_canvas(page)
+    page.click('[data-part="mask-menu"] summary')
+    page.fill('[data-part="pixels"]', "5")
+    page.click('[data-edit="grow"]')
+    page.wait_for_function(f"{MARKED} > {first}")
+    grown = mask_on_canvas(page)
+    assert 30 * 30 - 60 <= grown <= 31 * 31
+    page.click('[data-edit="shrink"]')
+    page.wait_for_function(f"{MARKED} < {grown}")
+    assert abs(mask_on_canvas(page) - first) <= 42
+    if page.locator('[data-edit="grow"]').is_visible():
+        page.click('[data-part="mask-menu"] summary')  # it covers the photo
+    shades = []
+    for colour in ("#00ff00", "#0000ff"):
+        page.locator('[data-part="colour"]').evaluate(SET_COLOUR, colour)
+        x, y = where(page, 50, 50)
+        page.screenshot(path=str(tmp_path / "shot.png"), clip={"x": x - 10, "y": y - 10, "width": 20, "height": 20})
+        shades.append(np.array(Image.open(tmp_path / "shot.png").convert("RGB")).mean(axis=(0, 1)))
+    assert shades[0].argmax() == 1 and shades[1].argmax() == 2
+
+
 def test_every_step_of_the_history_can_be_downloaded_and_judged(page, tmp_path):
     photo = scene(100, 120)
     upload(page, saved_png(photo, tmp_path / "a.png"))
