@@ -109,7 +109,7 @@ class Inpainter:
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
         depth, reach = hole_depth(small_hole), self._reach(small_hole)
-        choice = choose_engine(small_hole, depth, reach)
+        choice = choose_engine(part, small_hole, depth, reach)
         if options.engine != "auto":
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
         ways = variants(choice.engine, choice.guide, options.seed, len(results))

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 
-from inpaint.filling.choose import choose_engine, hole_depth
+from inpaint.filling.choose import choose_engine, hole_depth, texture
 from inpaint.filling.engines import Variant, variants
+from inpaint.options import FillOptions
 from tests.conftest import scene
 
 
@@ -18,17 +20,56 @@ def test_depth_counts_from_known_pixels_not_from_the_edge():
 
 def test_a_hairline_needs_no_network_and_a_broad_hole_does():
     line, broad = box(200, 200, 100, 20, 104, 180), box(200, 200, 60, 60, 140, 140)
-    first, second = (choose_engine(hole, hole_depth(hole), 260.0) for hole in (line, broad))
+    photo = scene(200, 200).astype(np.float32)
+    first, second = (choose_engine(photo, hole, hole_depth(hole), 260.0) for hole in (line, broad))
     assert (first.engine, first.guide) == ("detail", "diffusion") and "hairline" in first.reason
     assert (second.engine, second.guide) == ("detail", "network") and second.scores["known_share"] == 0.84
-    deep = choose_engine(broad, 300.0, 260.0)
+    deep = choose_engine(photo, broad, 300.0, 260.0)
     assert "deeper than the network sees" in deep.reason and deep.scores["depth_to_reach"] > 1
 
 
 def test_where_nothing_can_be_copied_the_network_fills():
     hole = np.random.default_rng(0).random((60, 60)) < 0.5
-    choice = choose_engine(hole, hole_depth(hole), 260.0)
+    choice = choose_engine(scene(60, 60).astype(np.float32), hole, hole_depth(hole), 260.0)
     assert choice.engine == "network" and "0 known patches" in choice.reason
+
+
+def bricks(side=256):
+    y, x = np.mgrid[:side, :side]
+    joint = (y % 24 < 3) | ((x + 24 * (y // 24 % 2)) % 48 < 3)
+    grain = np.random.default_rng(0).normal(0, 6, (side, side))
+    return np.repeat((np.where(joint, 190, 90) + grain)[..., None], 3, axis=2).clip(0, 255).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "engine"),
+    [
+        (lambda photo: photo, "patch"),
+        (lambda photo: np.concatenate([photo[:, :128], 0.5 * photo[:, 128:]], axis=1), "detail"),  # two colours
+        (lambda photo: np.concatenate([photo[:128], photo[128:].mean() + 0 * photo[128:]]), "detail"),  # one half flat
+        (lambda photo: 128 + 0.05 * (photo - 128), "detail"),  # no contrast
+    ],
+)
+def test_patches_alone_go_on_an_even_texture(change, engine):
+    hole = box(256, 256, 90, 90, 166, 166)
+    choice = choose_engine(change(bricks()), hole, hole_depth(hole), 260.0)
+    assert choice.engine == engine and ("one texture" in choice.reason) == (engine == "patch")
+
+
+def test_a_texture_is_not_looked_for_where_little_is_known():
+    hole = ~box(256, 256, 0, 0, 256, 90)
+    assert texture(bricks(), hole) is None and texture(bricks(), ~hole) is not None
+
+
+def test_the_joints_of_bricks_go_on(inpainter):
+    photo, mask = bricks().astype(np.uint8), box(256, 256, 90, 90, 166, 166)
+
+    def joints(engine):
+        filled = inpainter.fill(photo, mask, FillOptions(engine=engine)).photo[90:166, 90:166]
+        return float((filled > 150).mean())
+
+    truth = float((photo[90:166, 90:166] > 150).mean())
+    assert abs(joints("auto") - truth) < 0.5 * truth
 
 
 def test_variants_begin_with_the_choice_and_never_repeat():

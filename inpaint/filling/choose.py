@@ -1,8 +1,9 @@
 """Which engine fills a hole, when nobody names one.
 
 The rule is as simple as the measurements allow (`docs/filling.md`): patches guided by the network were best for every
-kind of mask. A self-test, filling stand-in holes in the known surroundings and scoring them, is not used: even when the
-cheap score was given the true photo under the real hole, choosing by it was no better than not choosing.
+kind of mask, and patches alone where all surroundings are one even texture, which the guide has lost. A self-test,
+filling stand-in holes in the known surroundings and scoring them, is not used: even when the cheap score was given the
+true photo under the real hole, choosing by it was no better than not choosing.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from numpy.typing import NDArray
 
 from inpaint.filling.detail import MIN_SOURCES, valid_sources
 
+PARTS = 4  # rows and columns of parts into which a window is divided to see whether it is one texture
+LEAST_PARTS = 8  # of them must be known for the most part
+EVEN = 0.05  # share of the colours' variance that lies between parts, up to which they have one colour
+ALIKE = 0.15  # spread of the parts' contrasts against their mean, up to which they have one texture
+CONTRAST = 100.0  # variance of the colours (sum of three channels) from which on there is a texture
 HAIRLINE = 8.0  # depth up to which diffusion guides the patches at least as well as the network does, pixels
 
 
@@ -32,17 +38,50 @@ def hole_depth(hole: NDArray[np.bool_]) -> float:
     return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1].max())
 
 
-def choose_engine(hole: NDArray[np.bool_], depth: float, reach: float | None) -> Choice:
-    """Choose by how deep the hole is and how much there is to copy.
+def texture(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """How much the parts of a window differ from each other: near 0 and 0 in gravel, grass or brick that fills it.
 
     Args:
+        photo: float32 (H, W, 3) in [0, 255], the window.
+        hole: bool (H, W), True = hole.
+
+    Returns:
+        the share of the known colours' variance that lies between the parts' means, and the standard deviation of the
+        parts' contrasts over their mean; None where too little is known, or there is no contrast.
+    """
+    means, contrasts = [], []
+    height, width = hole.shape
+    for row in range(PARTS):
+        for column in range(PARTS):
+            rows = slice(row * height // PARTS, (row + 1) * height // PARTS)
+            part = rows, slice(column * width // PARTS, (column + 1) * width // PARTS)
+            known = ~hole[part]
+            if known.size == 0 or known.mean() < 0.5:
+                continue
+            colours = photo[part][known]
+            means.append(colours.mean(axis=0))
+            contrasts.append(float(np.sqrt(colours.var(axis=0).sum())))
+    if len(means) < LEAST_PARTS:
+        return None
+    between = float(np.var(means, axis=0).sum())
+    total = between + float(np.mean(np.square(contrasts)))
+    if total < CONTRAST:
+        return None
+    return between / total, float(np.std(contrasts) / np.mean(contrasts))
+
+
+def choose_engine(photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None) -> Choice:
+    """Choose by how deep the hole is, how much there is to copy, and whether it is all one texture.
+
+    Args:
+        photo: float32 (H, W, 3) in [0, 255], the window.
         hole: bool (H, W), the window's mask.
         depth: of the hole (pixels).
         reach: how far the network sees (pixels); None where that is not known.
 
     Returns:
-        `network` where fewer than 50 known patches can be copied; else `detail`, guided by diffusion where the hole is
-        a hairline and by the network otherwise.
+        `network` where fewer than 50 known patches can be copied; `detail` guided by diffusion where the hole is
+        a hairline; `patch` in an even texture; and `detail` guided by the network otherwise.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -54,6 +93,11 @@ def choose_engine(hole: NDArray[np.bool_], depth: float, reach: float | None) ->
         return Choice("network", "network", scores, f"only {sources} known patches to copy from")
     if depth <= HAIRLINE:
         return Choice("detail", "diffusion", scores, f"a hairline, {depth:.1f} pixels deep: diffusion guides it")
+    even = texture(photo, hole)
+    if even is not None:
+        scores["colour_between_parts"], scores["contrast_spread"] = round(even[0], 3), round(even[1], 3)
+        if even[0] <= EVEN and even[1] <= ALIKE:
+            return Choice("patch", "network", scores, "all around is one texture, which patches alone go on best")
     if reach is not None and depth > reach:
         return Choice("detail", "network", scores, "patches, though the hole is deeper than the network sees")
     return Choice("detail", "network", scores, "patches guided by the network measured best for such holes")
