@@ -77,5 +77,6 @@ def test_every_step_of_the_history_can_be_downloaded_and_judged(page, tmp_path):
     page.click('[data-trust="depth"]')
     page.wait_for_function("document.querySelector('[data-part=\"trust-text\"]').textContent.includes('deepest')")
     act(page, "last-mask")
+    page.wait_for_function("document.querySelector('.mc').parentElement.maskCanvas.raster.data.some(Boolean)")
     assert mask_on_canvas(page) > 10
     assert page.locator(".mc-status").bounding_box()["y"] + 16 <= 900  # what happened is seen without scrolling
