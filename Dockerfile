@@ -10,8 +10,10 @@ COPY pyproject.toml README.md LICENSE ./
 COPY inpaint inpaint
 COPY weights weights
 RUN pip install --no-deps .
-# Kernels of the patch search are compiled here, once, because the running container cannot write beside them.
+# Kernels of the patch search are compiled here, once. numba uses only folders that can be written to, so a start copies them.
+# Not in /src, where its own copy would be imported, and kernels belong to the path that they were compiled from.
 ENV NUMBA_CACHE_DIR=/opt/inpaint/numba
+WORKDIR /
 RUN python -c "from inpaint.web.networks import Networks; Networks({'dilated': None}, 'cpu').warm_up()"
 
 FROM python:3.12-slim-bookworm
@@ -23,7 +25,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --create-home --home-dir /home/inpaint inpaint \
     && install -d -o inpaint -g inpaint /jobs
 COPY --from=build /opt/inpaint /opt/inpaint
-ENV PATH=/opt/inpaint/bin:$PATH NUMBA_CACHE_DIR=/opt/inpaint/numba PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/opt/inpaint/bin:$PATH NUMBA_CACHE_DIR=/tmp/numba PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     GRADIO_ANALYTICS_ENABLED=False GRADIO_TEMP_DIR=/tmp/gradio MPLCONFIGDIR=/tmp
 USER 10001
 WORKDIR /tmp
@@ -31,5 +33,5 @@ EXPOSE 7860
 VOLUME ["/jobs"]
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --retries=5 CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/ready')"]
-ENTRYPOINT ["python", "-m", "inpaint", "serve", "--host", "0.0.0.0", "--jobs", "/jobs"]
+ENTRYPOINT ["sh", "-c", "cp -R /opt/inpaint/numba /tmp && exec python -m inpaint serve --host 0.0.0.0 --jobs /jobs \"$@\"", "serve"]
 CMD ["--no-page"]

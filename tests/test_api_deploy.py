@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -81,6 +82,13 @@ def test_behind_nginx_at_a_sub_path(inpainter, tmp_path):
     actions.store.close()
 
 
+def entry_point(dockerfile):
+    """The program that the container's shell becomes, with its own arguments."""
+    shell, option, script, name = json.loads(re.search("^ENTRYPOINT (.*)$", dockerfile, re.M)[1])
+    assert (shell, option) == ("sh", "-c") and name and script.endswith(' "$@"')
+    return shlex.split(script.partition("&& exec ")[2].removesuffix(' "$@"'))
+
+
 def test_dockerfile():
     """What linters ask for, and that it copies what is there."""
     text = (ROOT / "Dockerfile").read_text()
@@ -97,16 +105,23 @@ def test_dockerfile():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = {source for line in words if line[0] == "COPY" and "--from" not in line[1] for source in line[1:-1]}
     assert ignored[0] == "*" and {f"!{source}" for source in copied} <= set(ignored)
-    entry = json.loads(next(" ".join(line[1:]) for line in last if line[0] == "ENTRYPOINT"))
-    assert entry[:4] == ["python", "-m", "inpaint", "serve"]
+    assert entry_point(text)[:4] == ["python", "-m", "inpaint", "serve"]
+    folders = [
+        line[1]
+        for line in words[: next(i for i, line in enumerate(words) if "warm_up" in " ".join(line))]
+        if line[0] == "WORKDIR"
+    ]
+    assert folders[-1] == "/", "kernels compiled from a copy of the source are not found by the installed package"
+    kept = re.search(r"^ENV NUMBA_CACHE_DIR=(\S+)$", text, re.M)[1]
+    used = re.search(r"NUMBA_CACHE_DIR=(/tmp\S+) ", text)[1]
+    assert f"cp -R {kept} {Path(used).parent} " in text and Path(kept).name == Path(used).name
 
 
 def test_dockerfile_options_are_ours():
     """The container's command line is understood, and refuses to be open to everyone."""
     text = (ROOT / "Dockerfile").read_text()
-    entry = [word for kind in ("ENTRYPOINT", "CMD") for word in json.loads(re.search(f"^{kind} (.*)$", text, re.M)[1])]
     environment = {k: v for k, v in os.environ.items() if k != "INPAINT_API_KEYS"}
-    command = [sys.executable, *entry[1:6]]
+    command = [sys.executable, *entry_point(text)[1:6]]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and "needs keys when it is reached from elsewhere" in done.stderr
 

@@ -36,6 +36,23 @@ def test_two_workers_one_of_which_is_killed_in_mid_run(tmp_path):
     assert tree(tmp_path / "out") == tree(tmp_path / "plain")
 
 
+def test_a_cluster_that_is_lost_is_said_in_a_sentence(monkeypatch):
+    from ray.exceptions import RayActorError
+
+    from inpaint.batch.cluster import Cluster
+    from inpaint.errors import InpaintError
+
+    def lost(reference):
+        raise RayActorError
+
+    cluster = object.__new__(Cluster)
+    cluster._questions, cluster._actors = object(), []
+    monkeypatch.setattr("inpaint.batch.cluster.ray.wait", lambda watched, **_: (watched, []))
+    monkeypatch.setattr("inpaint.batch.cluster.ray.get", lost)
+    with pytest.raises(InpaintError, match=r"the Ray cluster was lost \(.+\); --resume continues"):
+        cluster.wait(1.0)
+
+
 def test_a_cluster_that_is_not_there(tmp_path, capsys):
     folders(tmp_path, 1)
     assert batch(tmp_path, "--ray", "127.0.0.1:1") == 1

@@ -150,7 +150,11 @@ class Cluster:
             ready, _ = ray.wait(watched, num_returns=len(watched), timeout=0)
         events: list[Event] = []
         if self._questions in ready:
-            events += [Event("ready", output, sha256) for output, sha256 in ray.get(self._questions)]
+            try:
+                asked = ray.get(self._questions)
+            except RayError as error:  # this process's own node, or the one that held the desk
+                raise InpaintError(f"the Ray cluster was lost ({_cause(error)}); --resume continues") from None
+            events += [Event("ready", output, sha256) for output, sha256 in asked]
             self._questions = self._desk.questions.remote()
         for actor in list(self._actors):
             if actor.prepared is not None and actor.prepared in ready:

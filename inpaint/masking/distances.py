@@ -1,12 +1,27 @@
 """Distances through a picture: how much colour lies between each pixel and a set of seeds."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 
 from inpaint.masking.pixels import Floats, Mask
 
 
-@njit(cache=True, nogil=True)
+@functools.cache
+def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
+    """A loop of this file, kept on disk where there is a place for it."""
+    pixel, colour = np.zeros((1, 1), np.float32), np.zeros((1, 1, 3), np.float32)
+    sample = (pixel, pixel.copy(), pixel.copy(), pixel.copy(), 1) if loop is _barrier else (colour, pixel, 0.2, 1)
+    try:
+        made: Callable[..., None] = njit(nogil=True, cache=True)(loop)
+        made(*sample)
+    except (RuntimeError, OSError):  # nothing can be written beside this file, nor in the user's folder
+        made = njit(nogil=True)(loop)
+    return made
+
+
 def _barrier(values: Floats, distance: Floats, low: Floats, high: Floats, passes: int) -> None:
     """Raster scans of the fast minimum barrier distance; writes `distance`, `low` and `high`."""
     height, width = values.shape
@@ -41,11 +56,11 @@ def barrier_distance(values: Floats, seeds: Mask, passes: int = 4) -> Floats:
         float32 (H, W), 0 at the seeds.
     """
     distance = np.where(seeds, 0, 1e9).astype(np.float32)
-    _barrier(np.ascontiguousarray(values), distance, values.astype(np.float32), values.astype(np.float32), passes)
+    run = _compiled(_barrier)
+    run(np.ascontiguousarray(values), distance, values.astype(np.float32), values.astype(np.float32), passes)
     return distance
 
 
-@njit(cache=True, nogil=True)
 def _geodesic(colours: Floats, distance: Floats, step: float, passes: int) -> None:
     """Raster scans of a geodesic distance transform; writes `distance`."""
     height, width, _ = colours.shape
@@ -86,5 +101,5 @@ def geodesic_distance(colours: Floats, seeds: Mask, step: float = 0.2, passes: i
         float32 (H, W), 0 at the seeds; 1e9 everywhere without seeds.
     """
     distance = np.where(seeds, 0, 1e9).astype(np.float32)
-    _geodesic(np.ascontiguousarray(colours), distance, step, passes)
+    _compiled(_geodesic)(np.ascontiguousarray(colours), distance, step, passes)
     return distance
