@@ -148,7 +148,10 @@ class MaskRule:
             if self.learned is None:
                 raise OptionError("the rule `repeated` needs all photos of a folder first: MaskRule.learn")
             if shape not in self.learned:
-                raise MaskError(f"too few photos of {shape[1]}x{shape[0]} pixels to tell what they share")
+                from inpaint.masking.repeated import LEAST
+
+                size = f"{shape[1]}x{shape[0]}"
+                raise MaskError(f"too few photos of {size} pixels to tell what they share, {LEAST} are needed")
             return self.learned[shape]
         if term.kind == "scratches":
             from inpaint.masking.scratches import scratch_mask
