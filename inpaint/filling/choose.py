@@ -16,7 +16,7 @@ from inpaint.filling.detail import MIN_SOURCES, valid_sources
 
 PARTS = 4  # rows and columns of parts into which a window is divided to see whether it is one texture
 LEAST_PARTS = 8  # of them must be known for the most part
-EVEN = 0.05  # share of the colours' variance that lies between parts, up to which they have one colour
+EVEN = 0.04  # share of the colours' variance that lies between parts, up to which they have one colour
 ALIKE = 0.15  # spread of the parts' contrasts against their mean, up to which they have one texture
 CONTRAST = 100.0  # variance of the colours (sum of three channels) from which on there is a texture
 HAIRLINE = 8.0  # depth up to which diffusion guides the patches at least as well as the network does, pixels
