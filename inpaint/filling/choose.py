@@ -58,9 +58,9 @@ def texture(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float,
             known = ~hole[part]
             if known.size == 0 or known.mean() < 0.5:
                 continue
-            colours = photo[part][known]
-            means.append(colours.mean(axis=0))
-            contrasts.append(float(np.sqrt(colours.var(axis=0).sum())))
+            mean, deviation = cv2.meanStdDev(photo[part], mask=known.astype(np.uint8))
+            means.append(mean)
+            contrasts.append(float(np.linalg.norm(deviation)))
     if len(means) < LEAST_PARTS:
         return None
     between = float(np.var(means, axis=0).sum())
