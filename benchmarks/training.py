@@ -17,9 +17,10 @@ import torch
 
 from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.training.adversarial import ADVERSARIES
-from inpaint.training.batches import DeviceBatches, HostBatches
+from inpaint.training.batches import HostBatches
 from inpaint.training.config import PRESETS
 from inpaint.training.data import PhotoCache
+from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.perceptual import SqueezeLPIPS
 from inpaint.training.run import build_generator, pick_accelerator
 from inpaint.training.trainer import Trainer

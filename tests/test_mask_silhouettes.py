@@ -12,9 +12,10 @@ from inpaint import cli, masking
 from inpaint.errors import MaskError, OptionError
 from inpaint.masking.device import DeviceMasks
 from inpaint.masking.silhouettes import SHARE, SIDE, Silhouettes
-from inpaint.training.batches import DeviceBatches, HostBatches
+from inpaint.training.batches import HostBatches
 from inpaint.training.config import PRESETS
 from inpaint.training.data import PhotoCache
+from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.run import keep_silhouettes
 from tests.conftest import scene
 

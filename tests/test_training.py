@@ -20,10 +20,12 @@ from inpaint.models.discriminators import DISCRIMINATORS, PatchDiscriminator
 from inpaint.models.layers import InpaintingNetwork, SizeRule
 from inpaint.models.weights import load_weights
 from inpaint.training.adversarial import ADVERSARIES
-from inpaint.training.batches import DeviceBatches, HostBatches
+from inpaint.training.batches import Batch, HostBatches, vary_colour
 from inpaint.training.config import PRESETS, TrainingConfig
 from inpaint.training.data import PhotoCache
+from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.export import export, training_record
+from inpaint.training.guides import make_guides
 from inpaint.training.run import build_generator
 from inpaint.training.trainer import Trainer
 from inpaint.training.validation import Validation, held_out
@@ -228,6 +230,47 @@ def test_a_step_of_either_size_trains(photos, tmp_path):
         replace(SMALL, coarse_share=0.5, discriminator="global-local")
 
 
+@pytest.mark.parametrize("source", [HostBatches, DeviceBatches])
+def test_fine_steps_take_fewer_and_larger_crops(photos, source):
+    device = {"device": torch.device("cpu")} if source is DeviceBatches else {}
+    config = replace(SMALL, coarse_share=0.3, fine_share=0.4, size=64, batch=4, guided=1.0)
+    batches = source(photos, config, range(18), True, **device)
+    drawn = [(len(batch.photo), batch.photo.shape[-1]) for batch in (batches.draw() for _ in range(60))]
+    assert set(drawn) == {(16, 32), (4, 64), (1, 128)}
+    assert min(drawn.count(kind) for kind in set(drawn)) > 5
+    with pytest.raises(OptionError, match="must not exceed 1 together"):
+        replace(SMALL, coarse_share=0.6, fine_share=0.5, size=64)
+
+
+def test_a_fine_step_is_guided_by_both_coarser_octaves():
+    class Recorder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.calls = []
+
+        def forward(self, photo, mask, guide=None):
+            self.calls.append((photo.shape[-1], guide is not None))
+            return torch.full_like(photo, 0.25 if guide is None else 0.5) + (0 if guide is None else guide)
+
+    mask = torch.zeros(1, 1, 128, 128)
+    mask[..., 32:96, 32:96] = 1
+    tint = torch.zeros(1, 3, 1, 1)
+    batch = Batch(torch.zeros(1, 3, 128, 128), mask, None, torch.tensor([1]), tint, tint, 2, (0, 0))
+    network = Recorder()
+    guide, guided = make_guides(network, batch, coarsest=32)
+    assert network.calls == [(32, False), (64, True)] and guided.item() == 1
+    assert abs(guide[0, 0, 64, 64].item() - 0.75) < 1e-6 and guide[0, 0, 0, 0] == 0
+
+
+def test_colour_varies_with_its_strength_and_stays_in_range():
+    photo = torch.rand(64, 3, 8, 8) * 2 - 1
+    numbers = torch.randn(64, 8)
+    assert vary_colour(photo, numbers, 0.0) is photo
+    little, much = (vary_colour(photo, numbers, s) for s in (0.02, 0.2))
+    assert 0 < (little - photo).abs().mean() < (much - photo).abs().mean() / 5 < 0.1
+    assert much.min() >= -1 and much.max() <= 1
+
+
 def test_r1_is_lazy(photos, tmp_path):
     run = trainer(photos, tmp_path, replace(SMALL, adversarial_from=0, r1=0.5, r1_every=3))
     assert ["r1" in run.train_step() for _ in range(7)] == [True, False, False, True, False, False, True]
@@ -237,9 +280,7 @@ def test_r1_is_lazy(photos, tmp_path):
 def test_batches_are_seeded_and_their_state_can_be_kept(photos, source):
     config = replace(SMALL, batch=32)
     device = {"device": torch.device("cpu")} if source is DeviceBatches else {}
-    a, b, other = (
-        source(photos, replace(config, seed=seed), range(18), True, **device) for seed in (1, 1, 2)
-    )
+    a, b, other = (source(photos, replace(config, seed=seed), range(18), True, **device) for seed in (1, 1, 2))
     first = a.draw()
     assert torch.equal(first.photo, b.draw().photo) and not torch.equal(first.photo, other.draw().photo)
     assert first.photo.shape == (32, 3, 32, 32) and first.mask.shape == (32, 1, 32, 32)
@@ -258,7 +299,7 @@ def test_the_device_cuts_what_the_host_cuts(photos):
     source = DeviceBatches(photos, config, range(18), False, torch.device("cpu"))
     chosen, side = torch.tensor([0, 5, 9]), torch.tensor([32.0, 64, 64])
     start = torch.tensor([[3.0, 4.0], [0, 20], [6, 0]])
-    crops = source._crops(chosen, start, side, torch.tensor([False, False, True]), config.size)
+    crops = source.crops(chosen, start, side, torch.tensor([False, False, True]), config.size)
     from inpaint.training.data import cut_square
 
     for k in range(3):

@@ -4,6 +4,7 @@
 |---|---|---|
 | `patch` | the idea of Yu 2019 at a size that trains on a CPU | 8 px cells |
 | `patch-r1` | the same without spectral norm: learns far faster, needs R1 (Mescheder 2018) | 8 px cells |
+| `patch-r1-wide` | the same with twice the channels, for a GPU | 8 px cells |
 | `sn-patchgan` | Yu 2019, section 3.3 and figure 3 | cells of 1/64 of the size, over photo and mask |
 | `global-local` | Iizuka 2017, tables 2 and 3 | the photo and a square half its size around the hole, one logit |
 | `wgan-critics` | Yu 2018, section 4.1 and its supplementary | the same two, each with a critic of its own |
@@ -167,6 +168,7 @@ class WGANCritics(nn.Module):
 DISCRIMINATORS: dict[str, Callable[[int], nn.Module]] = {
     "patch": lambda size: PatchDiscriminator(),
     "patch-r1": lambda size: PatchDiscriminator(spectral=False),
+    "patch-r1-wide": lambda size: PatchDiscriminator(96, spectral=False),
     "sn-patchgan": lambda size: SNPatchGAN(),
     "global-local": GlobalLocalDiscriminator,
     "wgan-critics": WGANCritics,

@@ -106,6 +106,6 @@ class Wasserstein:
 
 
 ADVERSARIES: dict[str, Callable[[nn.Module], Adversary]] = {
-    "patch": HingePatch, "patch-r1": HingePatch, "sn-patchgan": HingePatch,
+    "patch": HingePatch, "patch-r1": HingePatch, "patch-r1-wide": HingePatch, "sn-patchgan": HingePatch,
     "global-local": CrossEntropy, "wgan-critics": Wasserstein,
 }  # fmt: skip

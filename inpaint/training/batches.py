@@ -1,7 +1,6 @@
-"""Batches: everything random of one training step, drawn on the host, or on a GPU that holds all photos."""
+"""Batches: everything random of one training step, drawn on the host; `device_batches.py` draws them on a GPU."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaint.masking.device import DeviceMasks
 from inpaint.masking.random import KINDS, random_mask
 from inpaint.masking.silhouettes import Silhouettes
 from inpaint.training.config import TrainingConfig
@@ -54,7 +52,29 @@ def step_size(config: TrainingConfig, chance: float) -> tuple[int, int, bool]:
     """Size and number of a step's crops, and whether they are for the first octave; `chance` is uniform in [0, 1)."""
     if chance < config.coarse_share:
         return config.size // 2, 4 * config.batch, True
+    if chance < config.coarse_share + config.fine_share:
+        return 2 * config.size, max(1, config.batch // 4), False
     return config.size, config.batch, False
+
+
+def vary_colour(photo: Tensor, numbers: Tensor, strength: float) -> Tensor:
+    """Photos in other light: saturation, contrast, cast and brightness of each are changed at random.
+
+    Args:
+        photo: float (B, 3, H, W) in [-1, 1].
+        numbers: float (B, 8), standard normal.
+        strength: standard deviation of the logarithm of contrast; 0 changes nothing.
+
+    Returns:
+        float (B, 3, H, W) in [-1, 1].
+    """
+    if not strength:
+        return photo
+    n = strength * numbers[..., None, None]  # (B, 8, 1, 1)
+    grey = photo.mean(dim=1, keepdim=True)
+    photo = grey + (photo - grey) * torch.exp(2 * n[:, :1])
+    gain, shift = torch.exp(n[:, 1:2] + n[:, 2:5] / 2), n[:, 5:6] + n[:, [6, 7, 6]] / 4
+    return (photo * gain + shift).clamp(-1, 1)
 
 
 class Batches(Protocol):
@@ -119,7 +139,7 @@ class HostBatches:
     def draw(self) -> Batch:
         """The next batch, on the CPU."""
         c, rng = self.config, self.rng
-        size, count, coarse = step_size(c, rng.random() if c.coarse_share else 1.0)
+        size, count, coarse = step_size(c, rng.random() if c.coarse_share + c.fine_share else 1.0)
         crops, masks, valids = [], [], []
         for _ in range(count):
             i = self.indices[int(rng.integers(len(self.indices)))]
@@ -144,6 +164,8 @@ class HostBatches:
             zoom[(guide != TRUE) | (rng.random(count) > CLOSE_SHARE)] = 1
             near = close_up(mask, torch.from_numpy(zoom).float(), torch.from_numpy(pick).float())
             mask = torch.where(torch.from_numpy(zoom > 1).view(-1, 1, 1, 1), near, mask)
+        if c.colour:
+            photo = vary_colour(photo, torch.from_numpy(rng.normal(size=(count, 8))).float(), c.colour)
         tint = torch.from_numpy(rng.normal(0, 0.08, (2, count, 3, 1, 1))).float()
         jitter = rng.integers(0, c.jitter + 1, 2)
         return Batch(
@@ -158,100 +180,3 @@ class HostBatches:
     def load_state(self, state: Any) -> None:
         """Go on from a kept state."""
         self.rng.bit_generator.state = json.loads(state)
-
-
-class DeviceBatches:
-    """Batches made wholly on one device, where all photos lie as one uint8 tensor: right for a GPU.
-
-    Args:
-        photos: the decoded photos.
-        config: size, batch, masks, seed.
-        indices: which photos are used.
-        guided: whether the network takes a guide.
-        device: where photos, crops and masks are.
-        rank: number of this process.
-        silhouettes: shapes of a share of the object masks; None = blobs alone.
-    """
-
-    def __init__(
-        self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], guided: bool, device: torch.device,
-        rank: int = 0, silhouettes: Silhouettes | None = None,
-    ) -> None:
-        self.config, self.guided, self.device = config, guided, device
-        self.pixels = torch.from_numpy(np.array(photos.pixels)).to(device)
-        self.offsets = torch.from_numpy(photos.offsets[:-1].astype(np.int64)).to(device)
-        self.shapes = torch.tensor(photos.shapes, device=device)
-        self.indices = torch.tensor(list(indices), device=device)
-        seed = int(np.random.SeedSequence([config.seed, rank]).generate_state(1)[0])
-        self.generator = torch.Generator(device).manual_seed(seed)
-        sizes = [config.size, config.size // 2] if config.coarse_share else [config.size]
-        mix = dict(config.mix)
-        self.masks = {size: DeviceMasks(size, device, seed + 1, mix, silhouettes) for size in sizes}
-
-    def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.generator, device=self.device)
-
-    def draw(self) -> Batch:
-        """The next batch, on the device."""
-        c = self.config
-        size, count, coarse = step_size(c, float(self._uniform(1)) if c.coarse_share else 1.0)
-        chosen = self.indices[torch.randint(len(self.indices), (count,), generator=self.generator, device=self.device)]
-        shape = self.shapes[chosen]  # (B, 2)
-        shortest = shape.min(dim=1).values.float()
-        least = (shortest / WHOLE).clamp_min(size) if coarse else torch.full_like(shortest, size)
-        side = (least * (shortest / least).clamp_min(1) ** self._uniform(count)).round().clamp_max(shortest)
-        start = (self._uniform(count, 2) * (shape - side[:, None] + 1)).floor()
-        mirrored = self._uniform(count) < 0.5
-        photo = self._crops(chosen, start, side, mirrored, size) / 127.5 - 1
-        mask = self.masks[size].draw(count)
-        guide = torch.zeros(count, dtype=torch.int64, device=self.device)
-        if self.guided and not coarse:
-            guide[self._uniform(count) < c.guided] = OWN
-            guide[(guide == OWN) & (self._uniform(count) < TRUE_SHARE)] = TRUE
-            near = close_up(mask, 4 ** self._uniform(count), self._uniform(count))
-            close = (guide == TRUE) & (self._uniform(count) < CLOSE_SHARE)
-            mask = torch.where(close.view(-1, 1, 1, 1), near, mask)
-        tint = 0.08 * torch.randn(2, count, 3, 1, 1, generator=self.generator, device=self.device)
-        numbers = torch.rand(3, generator=self.generator, device=self.device).tolist()
-        offset = (int(numbers[0] * (c.jitter + 1)), int(numbers[1] * (c.jitter + 1)))
-        return Batch(photo, mask, None, guide, 1 + tint[0], tint[1], 2 ** (1 + int(numbers[2] * 3)), offset)
-
-    def _crops(self, chosen: Tensor, start: Tensor, side: Tensor, mirrored: Tensor, size: int) -> Tensor:
-        """Squares at one size, float (B, 3, S, S) in [0, 255]; bilinear taps, averaged when shrunk."""
-        crops = torch.empty(len(chosen), 3, size, size, device=self.device)
-        taps = (side / size).round().clamp_min(1).long()
-        for k in range(1, math.ceil(float(taps.max())) + 1):
-            group = torch.nonzero(taps == k)[:, 0]
-            if not len(group):
-                continue
-            place = (torch.arange(size * k, device=self.device) + 0.5) / (size * k)
-            place = place[None] * side[group][:, None] - 0.5  # (b, S k), from the square's edge
-            across = torch.where(mirrored[group][:, None], place.flip(1), place)
-            last = side[group][:, None] - 1
-            y, x = place.clamp_min(0).minimum(last), across.clamp_min(0).minimum(last)
-            y0, x0 = y.floor(), x.floor()
-            wide = self.shapes[chosen[group], 1].view(-1, 1, 1)
-            origin = self.offsets[chosen[group]].view(-1, 1, 1)
-            total = torch.zeros(len(group), 3, size * k, size * k, device=self.device)
-            for step_y in (0, 1):
-                weight_y = (y - y0) if step_y else 1 - (y - y0)
-                row = ((y0 + step_y).minimum(last) + start[group, :1]).long()[:, :, None]
-                for step_x in (0, 1):
-                    weight_x = (x - x0) if step_x else 1 - (x - x0)
-                    column = ((x0 + step_x).minimum(last) + start[group, 1:]).long()[:, None, :]
-                    index = origin + (row * wide + column) * 3  # (b, S k, S k)
-                    weight = weight_y[:, :, None] * weight_x[:, None, :]
-                    for channel in range(3):
-                        total[:, channel] += weight * self.pixels[index + channel]
-            crops[group] = F.avg_pool2d(total, k) if k > 1 else total
-        return crops
-
-    def state(self) -> Any:
-        """The states of the generators of crops and of masks at every size."""
-        return [self.generator.get_state(), *(masks.generator.get_state() for masks in self.masks.values())]
-
-    def load_state(self, state: Any) -> None:
-        """Go on from a kept state."""
-        self.generator.set_state(state[0])
-        for masks, kept in zip(self.masks.values(), state[1:], strict=True):
-            masks.generator.set_state(kept)

@@ -34,6 +34,8 @@ class TrainingConfig:
         jitter: the judges see the photo cut by a random offset up to this, so that no fixed grid pays (multiple of 8).
         coarse_share: share of the steps that learn the first octave alone: whole scenes at half the size, four times as
             many, without a guide. What the patches need to know is decided there.
+        fine_share: share of the steps on crops of twice the size, a quarter as many, guided by both coarser octaves.
+        colour: how much the photos' light is varied at random (`vary_colour`); 0 leaves it.
         guided: share of samples with a guide, for networks that take one.
         mix: weight of each mask kind.
         hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, total_variation, adversarial, matching, r1,
@@ -69,6 +71,8 @@ class TrainingConfig:
     clip: float = 1.0
     jitter: int = 8
     coarse_share: float = 0.0
+    fine_share: float = 0.0
+    colour: float = 0.0
     guided: float = 0.75
     mix: Mapping[str, float] = field(default_factory=lambda: dict(TRAINING_MIX))
     hole_l1: float = 2.0
@@ -105,11 +109,14 @@ class TrainingConfig:
             raise OptionError(f"jitter must be a multiple of 8 below the size, got {self.jitter}")
         if not self.mix or set(self.mix) - set(KINDS) or min(self.mix.values()) <= 0:
             raise OptionError(f"mix must give positive weights to kinds of {', '.join(KINDS)}, got {dict(self.mix)}")
-        for name in ("guided", "coarse_share"):
+        for name in ("guided", "coarse_share", "fine_share", "colour"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
-        if self.coarse_share and (self.discriminator not in ("patch", "patch-r1") or self.size < 64):
-            raise OptionError("coarse_share needs a patch discriminator and a size of at least 64")
+        if self.coarse_share + self.fine_share > 1:
+            raise OptionError("coarse_share and fine_share must not exceed 1 together")
+        for name in ("coarse_share", "fine_share"):
+            if getattr(self, name) and (not self.discriminator.startswith("patch") or self.size < 64):
+                raise OptionError(f"{name} needs a patch discriminator and a size of at least 64")
         if not 0 <= self.generator_phase + self.discriminator_phase < 1:
             raise OptionError("generator_phase and discriminator_phase must leave some of the run to both networks")
 
@@ -119,8 +126,9 @@ PRESETS: dict[str, TrainingConfig] = {
     "dilated": TrainingConfig(coarse_share=0.5, guided=0.9),
     # Ours, for one data-centre GPU: wider, larger crops.
     "dilated-large": TrainingConfig(
-        network_config={"channels": 192, "shallow": 64}, size=256, batch=48, learning_rate=4e-4, compile=True,
-        coarse_share=0.3, guided=0.9, ema=0.999, validate_steps=1000,
+        network_config={"channels": 192, "shallow": 64}, discriminator="patch-r1-wide", batch=160, learning_rate=6e-4,
+        minutes=22, warmup_steps=400, adversarial_from=1500, coarse_share=0.45, fine_share=0.15, colour=0.08,
+        guided=0.9, ema=0.999, validate_steps=4000,
     ),
     # Iizuka 2017: MSE alone for 18 % of the run, the discriminator alone for 2 %, then both with alpha = 0.0004.
     "glcic": TrainingConfig(

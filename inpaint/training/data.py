@@ -2,10 +2,13 @@
 
 import hashlib
 import io
+import itertools
 import json
+import os
 import tarfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -19,6 +22,7 @@ from inpaint.errors import OutputError, PhotoError
 SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
 MINIMUM_PHOTOS = 16
 LONGEST_SHORT_SIDE = 352
+DECODED_AT_ONCE = 128
 
 
 def _encoded_photos(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -45,6 +49,22 @@ def _decode(encoded: bytes, longest_short_side: int) -> NDArray[np.uint8]:
     if scale < 1:
         photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.LANCZOS)
     return np.asarray(photo)
+
+
+def _decoded_photos(source: Path, longest_short_side: int) -> Iterator[tuple[str, NDArray[np.uint8] | None]]:
+    """Photos in order, decoded by as many threads as there are processors; None for one that cannot be read."""
+
+    def decode(photo: tuple[str, bytes]) -> tuple[str, NDArray[np.uint8] | None]:
+        name, encoded = photo
+        try:
+            return name, _decode(encoded, longest_short_side)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return name, None
+
+    encoded = _encoded_photos(source)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while some := list(itertools.islice(encoded, DECODED_AT_ONCE)):
+            yield from pool.map(decode, some)
 
 
 def _checksum(file: Path) -> int:
@@ -125,14 +145,9 @@ class PhotoCache:
         partial = pixel_file.with_suffix(".partial")
         with open(partial, "wb") as out:
             for source in sources:
-                bar = tqdm(_encoded_photos(source), desc=f"decode {source.name}", unit="photo", mininterval=1)
-                for name, encoded in bar:
-                    try:
-                        photo = _decode(encoded, longest_short_side)
-                    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-                        skipped.append(name)
-                        continue
-                    if min(photo.shape[:2]) < smallest:
+                decoded = _decoded_photos(source, longest_short_side)
+                for name, photo in tqdm(decoded, desc=f"decode {source.name}", unit="photo", mininterval=1):
+                    if photo is None or min(photo.shape[:2]) < smallest:
                         skipped.append(name)
                         continue
                     out.write(photo.tobytes())

@@ -23,13 +23,24 @@ def halve(photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return small, (share < 0.5).float()
 
 
+def own_fill(averaged: nn.Module, photo: Tensor, mask: Tensor, coarsest: int) -> Tensor:
+    """Photos float (B, 3, S, S) with their holes filled octave by octave, the first at most `coarsest` pixels wide."""
+    if photo.shape[-1] <= coarsest:
+        prediction = averaged(photo, mask)
+    else:
+        coarse = own_fill(averaged, *halve(photo, mask), coarsest)
+        prediction = averaged(photo, mask, F.interpolate(coarse, size=photo.shape[-2:], mode="bilinear"))
+    return composite(prediction.float().clamp(-1, 1), photo, mask)
+
+
 @torch.no_grad()
-def make_guides(averaged: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+def make_guides(averaged: nn.Module, batch: Batch, coarsest: int) -> tuple[Tensor, Tensor]:
     """Guides of a batch.
 
     Args:
-        averaged: the averaged generator, called as `averaged(photo, mask)`.
+        averaged: the averaged generator, called as `averaged(photo, mask[, guide])`.
         batch: photos, masks, and which guide each sample has.
+        coarsest: largest side of a first octave, pixels.
 
     Returns:
         guides float (B, 3, S, S) in [-1, 1], and float (B, 1, 1, 1), 1 where a guide counts. `OWN` guides are the
@@ -41,8 +52,7 @@ def make_guides(averaged: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     guide = torch.zeros_like(batch.photo)
     if (batch.guide == OWN).any():
         chosen = torch.nonzero(batch.guide == OWN)[:, 0]
-        small, hole = halve(batch.photo[chosen], batch.mask[chosen])
-        coarse = composite(averaged(small, hole).float().clamp(-1, 1), small, hole)
+        coarse = own_fill(averaged, *halve(batch.photo[chosen], batch.mask[chosen]), coarsest)
         guide[chosen] = F.interpolate(coarse, size=size, mode="bilinear").to(guide.dtype)
     if (batch.guide == TRUE).any():
         small = F.avg_pool2d(batch.photo, batch.factor)

@@ -14,9 +14,10 @@ from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS
 from inpaint.models.weights import load_weights
 from inpaint.training.adversarial import ADVERSARIES
-from inpaint.training.batches import Batches, DeviceBatches, HostBatches
+from inpaint.training.batches import Batches, HostBatches
 from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache
+from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.perceptual import SqueezeLPIPS
 from inpaint.training.trainer import Trainer
 from inpaint.training.validation import Validation, held_out
@@ -45,6 +46,9 @@ def pick_accelerator(device: str) -> Accelerator:
     accelerator = Accelerator(cpu=device == "cpu")
     if device not in ("auto", accelerator.device.type):
         raise OptionError(f"device {device} is not available on this machine, it has {accelerator.device.type}")
+    if accelerator.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # crops have three sizes at most
+        torch.set_float32_matmul_precision("high")
     return accelerator
 
 

@@ -95,7 +95,7 @@ class Trainer:
         mask = batch.mask if batch.valid is None else torch.maximum(batch.mask, 1 - batch.valid)
         if not self.generator.takes_guide:
             return self.generator.stages(batch.photo, mask)
-        guide, guided = make_guides(self.averaged, batch)
+        guide, guided = make_guides(self.averaged, batch, self.config.size // 2)
         return [self.forward(batch.photo, mask, guide, guided)]
 
     def cut(self, batch: Batch, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -73,7 +73,8 @@ class Watch:
     def validate(self, trainer: Trainer) -> Scores:
         """Score the averaged generator; when it is the best so far, export it with its card."""
         assert self.validation is not None
-        scores, grid = self.validation.score(trainer.averaged, trainer.device, trainer.perceptual)
+        with torch.backends.cudnn.flags(benchmark=False):  # its many sizes come only once each
+            scores, grid = self.validation.score(trainer.averaged, trainer.device, trainer.perceptual)
         named = {"lpips": scores.lpips, "psnr": scores.psnr, "l1": scores.l1}
         for name, value in named.items():
             if value is not None:
