@@ -165,6 +165,34 @@ def cmyk_profile():
     return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + entries + body
 
 
+def display_p3():
+    """A Display P3 profile as Apple's devices write it: matrix and curve, version 4."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(65536 * value) for value in values))
+
+    def text(value):
+        content = value.encode("utf-16-be")
+        return b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(content), 28) + content
+
+    white = (0.9642, 1, 0.82491)
+    curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0) + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    places = {b"wtpt": white, b"rXYZ": (0.51512, 0.2412, -0.00105), b"gXYZ": (0.29198, 0.69225, 0.04189),
+              b"bXYZ": (0.1571, 0.06657, 0.78407)}
+    adapted = (1.04788, 0.02292, -0.05022, 0.02959, 0.99048, -0.01706, -0.00925, 0.01508, 0.75168)
+    tags = {b"desc": text("Display P3"), b"cprt": text("no rights reserved")}
+    tags[b"chad"] = b"sf32" + bytes(4) + fixed(*adapted)
+    tags |= {name: b"XYZ " + bytes(4) + fixed(*place) for name, place in places.items()}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    body, entries, offset = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, value in tags.items():
+        entries += name + struct.pack(">II", offset + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4sI4s4s4s", offset + len(body), b"lcms", 0x04000000, b"mntr", b"RGB ", b"XYZ ")
+    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(*white)
+    return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + entries + body
+
+
 def cmyk():
     return Image.fromarray(np.dstack([scene(HEIGHT, WIDTH), np.full((HEIGHT, WIDTH), 20, np.uint8)]), "CMYK")
 

@@ -1,3 +1,4 @@
+import io
 import os
 import re
 from xml.etree import ElementTree
@@ -6,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from inpaint.errors import OptionError, OutputError, PhotoError, shown
 from inpaint.photo import staging as staging_module
@@ -478,3 +479,56 @@ def test_names_are_shown_on_one_line():
 def test_grey_is_exact_for_equal_channels():
     every = np.repeat(np.arange(65536, dtype=np.uint16)[None, :, None], 3, axis=2)
     assert np.array_equal(grey_of(every), every[..., 0])
+
+
+def test_a_profile_that_cannot_be_written_anew_serves_all_the_same(tmp_path, monkeypatch):
+    # Ghostscript's ps_cmyk.icc is of that kind: Pillow writes the target profile of every conversion, and fails.
+    def fails(profile):
+        raise OSError("Could not determine profile size")
+
+    profile = s.cmyk_profile()
+    real = ImageCms.ImageCmsProfile.tobytes
+    monkeypatch.setattr(
+        ImageCms.ImageCmsProfile, "tobytes", lambda p: fails(p) if p.profile.xcolor_space == "CMYK" else real(p)
+    )
+    _, saved, again = through(tmp_path, s.encoded(s.cmyk(), "TIFF", icc_profile=profile), "a.tif", "b.tif")
+    assert saved.verification.changed == 0 and again.metadata.icc == profile
+
+
+def test_inks_that_look_alike_are_told_apart(tmp_path, monkeypatch):
+    data = s.encoded(s.cmyk(), "TIFF", icc_profile=s.cmyk_profile())
+    (tmp_path / "a.tif").write_bytes(data)
+    photo = load_photo(tmp_path / "a.tif")
+    monkeypatch.setattr("inpaint.photo.load.to_rgb", lambda picture, *_: photo.source.pixels.copy())
+    spoiled = photo.source.native.copy()
+    spoiled[3, 4, 3] ^= 1
+    monkeypatch.setattr("inpaint.photo.encode._native", lambda _: spoiled)
+    with pytest.raises(OutputError, match=r"since 1 of 3,072 kept pixels changed"):
+        save_photo(photo, tmp_path / "b.tif", hole=np.zeros(photo.pixels.shape[:2], bool))
+
+
+def test_a_cmyk_jpeg_keeps_profile_mode_and_resolution(tmp_path):
+    profile = s.cmyk_profile()
+    data = s.encoded(s.cmyk(), "JPEG", quality=92, subsampling=0, icc_profile=profile, dpi=(300, 300))
+    _, saved, again = through(tmp_path, data, "a.jpg", "b.jpg")
+    with Image.open(tmp_path / "b.jpg") as written:
+        assert written.mode == "CMYK" and written.info["icc_profile"] == profile and written.info["dpi"] == (300, 300)
+    assert again.metadata.dpi == (300, 300) and saved.verification.mean < 1 and saved.verification.worst < 40
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif"])
+def test_a_display_p3_photo_keeps_profile_and_numbers(tmp_path, suffix):
+    profile, form = s.display_p3(), {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".avif": "AVIF"}
+    given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    vivid = Image.new("RGB", (1, 1), (0, 255, 0))  # green that sRGB cannot show
+    lab = ImageCms.createProfile("LAB")
+    wide, narrow = (
+        ImageCms.profileToProfile(vivid, p, lab, outputMode="LAB").getpixel((0, 0))
+        for p in (given, ImageCms.createProfile("sRGB"))
+    )
+    assert wide != narrow
+    data = s.encoded(Image.fromarray(scene(48, 64)), form[suffix], icc_profile=profile)
+    photo, saved, again = through(tmp_path, data, f"a{suffix}", f"b{suffix}")
+    assert again.metadata.icc == profile and saved.notes == []
+    moved = np.abs(again.pixels.astype(int) - photo.pixels)[~hole_of(photo)].mean()
+    assert moved < (0.01 if suffix in (".png", ".tif") else 3)

@@ -1,6 +1,9 @@
 """Large PNG files as this project writes them, and the proof that needs no second picture."""
 
 import io
+import runpy
+import sys
+import zlib
 
 import cv2
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 from PIL import Image
 
 from inpaint.errors import OutputError
-from inpaint.photo import files, verify
+from inpaint.photo import files, inflate, png_rows, stored, verify
 from inpaint.photo.files import load_photo, save_photo
 from inpaint.photo.png_rows import STRIP, encode_rows, rows_are
 from tests.conftest import scene
@@ -62,7 +65,7 @@ def test_the_bytes_do_not_depend_on_the_threads(threads):
         cv2.setNumThreads(before)
 
 
-def test_one_changed_value_or_byte_is_noticed():
+def test_one_changed_value_or_byte_is_noticed(inflater):
     values = picture(1500, 700, 3, np.uint8)
     data = encode_rows(values)
     for place in ((0, 0, 0), (700, 350, 1), (1499, 699, 2)):
@@ -78,10 +81,43 @@ def test_one_changed_value_or_byte_is_noticed():
         assert not rows_are(data[:cut], values)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-@pytest.mark.parametrize("alpha", [False, True])
-@pytest.mark.parametrize("deep", [False, True])
-def test_large_files_are_proven_without_decoding(tmp_path, monkeypatch, suffix, alpha, deep):
+@pytest.fixture(params=["libdeflate", "zlib"])
+def inflater(request, monkeypatch):
+    """Both ways in which `inflate` works, with the package `deflate` and without."""
+    if request.param == "libdeflate":
+        pytest.importorskip("deflate")
+        yield
+    else:
+        monkeypatch.setitem(sys.modules, "deflate", None)  # importing it fails
+        without = runpy.run_path(inflate.__file__)
+        for name in ("inflate_piece", "inflate_last", "crc32", "adler32"):
+            monkeypatch.setattr(png_rows, name, without[name])
+        monkeypatch.setattr(stored, "inflate_zlib", without["inflate_zlib"])
+        yield
+
+
+def test_pieces_of_a_stream_are_undone_only_whole(inflater):
+    made = zlib.compressobj(6, zlib.DEFLATED, -15)
+    first = made.compress(b"first" * 999) + made.flush(zlib.Z_FULL_FLUSH)
+    last = made.compress(b"last" * 999) + made.flush()
+    assert png_rows.inflate_piece(first, 4995) == b"first" * 999 and png_rows.inflate_last(last, 3996) == b"last" * 999
+    for size in (4994, 4996, 0):
+        assert png_rows.inflate_piece(first, size) is None
+    assert png_rows.inflate_piece(last, 3996) is None  # nothing after it would be read
+    assert png_rows.inflate_last(first, 4995) is None and png_rows.inflate_last(last + b"x", 3996) is None
+    assert png_rows.inflate_piece(b"\xff" * 50, 50) is None and png_rows.inflate_last(b"\xff" * 50, 50) is None
+    whole = zlib.compress(b"whole" * 999)
+    assert stored.inflate_zlib(memoryview(whole), 4995) == b"whole" * 999
+    for damaged in (whole[:-1], whole[:-1] + b"\xff", b"", b"\xff" * 50):
+        assert stored.inflate_zlib(damaged, 4995) is None
+    assert stored.inflate_zlib(whole, 4994) is None and stored.inflate_zlib(whole, 4996) is None
+
+
+KINDS_OF_FILES = [(suffix, alpha, deep) for suffix in (".png", ".tif") for alpha in (False, True) for deep in (0, 1)]
+
+
+@pytest.mark.parametrize(("suffix", "alpha", "deep"), [*KINDS_OF_FILES, (".bmp", False, 0)])
+def test_large_files_are_proven_without_decoding(tmp_path, monkeypatch, inflater, suffix, alpha, deep):
     kind = np.uint16 if deep else np.uint8
     values = picture(1000, 1100, 4 if alpha else 3, kind)
     order = [2, 1, 0, 3][: values.shape[2]]
@@ -99,7 +135,7 @@ def test_large_files_are_proven_without_decoding(tmp_path, monkeypatch, suffix, 
     assert not alpha or np.array_equal(again.alpha, photo.alpha)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
 def test_a_large_file_that_is_wrong_is_not_kept(tmp_path, monkeypatch, suffix):
     values = picture(1000, 1100, 3, np.uint8)
     Image.fromarray(values).save(tmp_path / f"a{suffix}")
@@ -115,6 +151,22 @@ def test_a_large_file_that_is_wrong_is_not_kept(tmp_path, monkeypatch, suffix):
     with pytest.raises(OutputError, match=r"was not kept, since 1 of 1,100,000 kept pixels changed"):
         save_photo(photo, tmp_path / f"b{suffix}", hole=hole)
     assert not (tmp_path / f"b{suffix}").exists()
+
+
+def test_one_changed_byte_of_a_bitmap_is_noticed(tmp_path):
+    values = picture(1000, 1101, 3, np.uint8)  # rows are filled up by one byte
+    Image.fromarray(values).save(tmp_path / "a.bmp")
+    data = (tmp_path / "a.bmp").read_bytes()
+
+    def found(content):
+        with Image.open(io.BytesIO(content)) as opened:
+            return stored.stores(opened, content, values)
+
+    assert found(data) and not found(data[:-5])
+    for at in (54, 54 + 3302, len(data) - 2, len(data) // 2):
+        spoiled = bytearray(data)
+        spoiled[at] ^= 1
+        assert not found(bytes(spoiled))
 
 
 def test_a_pixel_changed_outside_the_hole_is_told_from_the_source(tmp_path):

@@ -15,7 +15,11 @@ _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 
 def srgb_profile() -> bytes:
     """The ICC profile of sRGB."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return _srgb().tobytes()
+
+
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def _profile(mode: str, icc: bytes | None) -> ImageCms.ImageCmsProfile:
@@ -43,8 +47,7 @@ def to_rgb(picture: Image.Image, icc: bytes | None, path: Path) -> NDArray[np.ui
         found = str(profile.profile.xcolor_space).strip()
         if picture.mode == "CMYK" and found != "CMYK":
             raise PhotoError(f"{shown(path)}: is stored as CMYK for {found}; {advice}")
-        srgb = ImageCms.createProfile("sRGB")
-        seen = ImageCms.profileToProfile(picture, profile, srgb, _INTENT, outputMode="RGB", flags=_FLAGS)
+        seen = _converted(picture, profile, _srgb(), "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         raise PhotoError(f"{shown(path)}: is {picture.mode} with a damaged colour profile ({error})") from None
     return np.array(seen)
@@ -52,8 +55,13 @@ def to_rgb(picture: Image.Image, icc: bytes | None, path: Path) -> NDArray[np.ui
 
 def from_rgb(pixels: NDArray[np.uint8], mode: str, icc: bytes | None) -> NDArray[np.uint8]:
     """The CMYK or Lab numbers (H, W, channels) of sRGB colours (H, W, 3), through the same profile."""
-    srgb = ImageCms.createProfile("sRGB")
-    made = ImageCms.profileToProfile(
-        Image.fromarray(pixels), srgb, _profile(mode, icc), _INTENT, outputMode=mode, flags=_FLAGS
-    )
-    return np.array(made)
+    return np.array(_converted(Image.fromarray(pixels), _srgb(), _profile(mode, icc), mode))
+
+
+def _converted(
+    picture: Image.Image, source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile, mode: str
+) -> Image.Image:
+    """A picture's colours in another profile, relative to white, with black mapped to black."""
+    transform = ImageCms.buildTransform(source, target, picture.mode, mode, _INTENT, _FLAGS)
+    transform.output_profile = _srgb()  # Pillow would write the target anew, and not every profile can be written
+    return transform.apply(picture)

@@ -140,8 +140,8 @@ def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
     if picture.format == "TIFF" and len(np.atleast_1d(picture.tag_v2.get(338, ()))) > 1:
         notes.append("it has several extra channels, of which at most one is kept")
     bits = picture.info.get("bit_depth", 8)
-    box = data.find(b"av1C")
-    if form == "AVIF" and 0 <= box < len(data) - 7 and data[box + 6] & 0x40:
+    box = data.find(b"av1C") if form == "AVIF" else -1
+    if 0 <= box < len(data) - 7 and data[box + 6] & 0x40:
         bits = 12 if data[box + 6] & 0x20 else 10
     if isinstance(bits, int) and bits > 8:
         notes.append(f"it has {bits} bits per channel, of which 8 can be read")

@@ -212,11 +212,18 @@ def _touched(changed: NDArray[np.bool_], size: list[int], blocks: tuple[int, int
     return found
 
 
+def _components(encoded: bytes) -> int:
+    with Image.open(io.BytesIO(encoded), formats=("JPEG",)) as picture:
+        return len(picture.getbands())
+
+
 def _finish(encoded: bytes, metadata: Metadata) -> bytes:
     """The encoded file with everything that the photo says about itself."""
     own, tables_at = segments.read_segments(encoded)
     jfif = next((p for m, p in own if m == segments.APP0 and p.startswith(segments.JFIF_HEAD)), None)
     parts = [b"\xff\xd8"]
+    if not jfif and metadata.dpi and _components(encoded) == 4:
+        jfif = segments.JFIF_HEAD + b"\1\1"  # of CMYK libjpeg writes none, yet the resolution is there
     if jfif:
         across, down = (min(65_535, max(1, round(v))) for v in metadata.dpi or (1, 1))
         density = bytes((1 if metadata.dpi else 0,)) + across.to_bytes(2, "big") + down.to_bytes(2, "big")

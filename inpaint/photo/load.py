@@ -65,7 +65,7 @@ def _load(path: Path, data: bytes, limits: Limits, thorough: bool) -> Photo:
         pixels, alpha, greyscale = decode_deep(path, picture, data, thorough)
     else:
         turn = 1 if form == "TIFF" else orientation  # Pillow turns TIFF, and only TIFF, upright by itself
-        direct = None if thorough else _decoded_webp(picture, data)
+        direct = None if thorough else _decoded_webp(picture, data) if form == "WEBP" else _decoded_once(picture)
         if direct is None:
             picture.load()
         mode, greyscale = picture.mode, picture.mode in ("1", "L", "LA")
@@ -96,6 +96,20 @@ def _decoded_webp(picture: Any, data: bytes) -> NDArray[np.uint8] | None:
     return pixels if pixels is not None and pixels.shape == (*picture.size[::-1], 3) else None
 
 
+def _decoded_once(picture: Any) -> NDArray[np.uint8] | None:
+    """An opaque AVIF's or HEIC's pixels from its decoder, without Pillow's two copies; None for another picture."""
+    size = (*picture.size[::-1], 3)
+    if picture.mode != "RGB" or getattr(picture, "n_frames", 1) != 1:
+        return None
+    if picture.format == "AVIF" and hasattr(picture, "_decoder"):
+        values = np.frombuffer(picture._decoder.get_frame(0)[0], np.uint8)
+        return values.reshape(size) if values.size == np.prod(size) else None
+    if picture.format == "HEIF" and getattr(picture, "_heif_file", None) is not None:
+        found = np.asarray(picture._heif_file)
+        return found if found.shape == size and found.dtype == np.uint8 else None
+    return None
+
+
 def _upright(values: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(turn_upright(values, orientation))
 
@@ -124,5 +138,5 @@ def array_of(picture: Image.Image) -> NDArray[np.uint8]:
 def is_lossless(form: str, data: bytes) -> bool:
     """Whether a file's coding keeps every pixel; of WebP files those with a VP8L picture do."""
     if form == "WEBP":
-        return b"VP8L" in (data[12:16], data[data.find(b"VP8L") :][:4]) and b"VP8 " not in data[12:4096]
+        return data.find(b"VP8L") >= 0 and b"VP8 " not in data[12:4096]
     return form not in ("JPEG", "AVIF", "HEIF")

@@ -8,30 +8,44 @@ Bytes = NDArray[np.uint8]
 
 
 @njit(nogil=True, inline="always")
+def _mean(left: np.uint8, over: np.uint8) -> np.uint8:
+    return np.uint8((np.uint16(left) + np.uint16(over)) >> 1)
+
+
+@njit(nogil=True, inline="always")
+def _paeth(left: np.uint8, over: np.uint8, corner: np.uint8) -> np.uint8:
+    """Paeth's predictor (section 9.4)."""
+    a, b, c = np.int16(left), np.int16(over), np.int16(corner)
+    across, down = np.int16(b - c), np.int16(a - c)
+    to_left, to_over, to_corner = abs(across), abs(down), abs(np.int16(across + down))
+    return np.uint8(a if to_left <= to_over and to_left <= to_corner else b if to_over <= to_corner else c)
+
+
+@njit(nogil=True, inline="always")
 def _filtered(kind: int, row: Bytes, up: Bytes, step: int, out: Bytes) -> None:
-    """One row (length,) under one filter; `step` is the bytes of a pixel."""
+    """One row (length,) under one filter; `step` is the bytes of a pixel.
+
+    The loops run over views that start together: an index such as `i - step` would keep them from being vectorised.
+    """
     for i in range(min(step, row.shape[0])):  # no pixel to the left
         guess = up[i] if kind == 2 or kind == 4 else up[i] >> 1 if kind == 3 else 0
         out[i] = np.uint8(row[i] - guess)
+    value, left, over, corner, rest = row[step:], row[:-step], up[step:], up[:-step], out[step:]
     if kind == 0:
-        for i in range(step, row.shape[0]):
-            out[i] = row[i]
+        for i in range(value.shape[0]):
+            rest[i] = value[i]
     elif kind == 1:
-        for i in range(step, row.shape[0]):
-            out[i] = np.uint8(row[i] - row[i - step])
+        for i in range(value.shape[0]):
+            rest[i] = np.uint8(value[i] - left[i])
     elif kind == 2:
-        for i in range(step, row.shape[0]):
-            out[i] = np.uint8(row[i] - up[i])
+        for i in range(value.shape[0]):
+            rest[i] = np.uint8(value[i] - over[i])
     elif kind == 3:
-        for i in range(step, row.shape[0]):
-            out[i] = np.uint8(row[i] - np.uint8((np.uint16(row[i - step]) + np.uint16(up[i])) >> 1))
+        for i in range(value.shape[0]):
+            rest[i] = np.uint8(value[i] - _mean(left[i], over[i]))
     else:
-        for i in range(step, row.shape[0]):
-            left, over, corner = np.int16(row[i - step]), np.int16(up[i]), np.int16(up[i - step])
-            across, down = np.int16(over - corner), np.int16(left - corner)
-            to_left, to_over, to_corner = abs(across), abs(down), abs(np.int16(across + down))
-            guess = left if to_left <= to_over and to_left <= to_corner else over if to_over <= to_corner else corner
-            out[i] = np.uint8(row[i] - np.uint8(guess))  # Paeth's predictor, section 9.4
+        for i in range(value.shape[0]):
+            rest[i] = np.uint8(value[i] - _paeth(left[i], over[i], corner[i]))
 
 
 def filter_rows(rows: Bytes, above: Bytes, out: Bytes, step: int) -> None:
@@ -46,17 +60,17 @@ def filter_rows(rows: Bytes, above: Bytes, out: Bytes, step: int) -> None:
     length = rows.shape[1]
     trial = np.empty(length, np.uint8)
     for y in range(rows.shape[0]):
-        row, up = rows[y], above if y == 0 else rows[y - 1]
+        row, up, kept = rows[y], above if y == 0 else rows[y - 1], out[y, 1:]
         least = np.int64(-1)
         for kind in range(5):
             _filtered(kind, row, up, step, trial)
             total = np.int64(0)
             for i in range(length):
-                total += abs(np.int16(np.int8(trial[i])))
+                total += min(trial[i], np.uint8(-trial[i]))  # absolute value of the byte as a signed number
             if least < 0 or total < least:
                 least = total
                 out[y, 0] = kind
-                out[y, 1:] = trial
+                kept[:] = trial
 
 
 def rows_differ(rows: Bytes, above: Bytes, stored: Bytes, step: int) -> bool:
@@ -67,9 +81,9 @@ def rows_differ(rows: Bytes, above: Bytes, stored: Bytes, step: int) -> bool:
         if kind > 4:
             return True
         _filtered(kind, rows[y], above if y == 0 else rows[y - 1], step, trial)
-        wrong = np.uint8(0)
+        wrong, found = np.uint8(0), stored[y, 1:]
         for i in range(rows.shape[1]):
-            wrong |= trial[i] ^ stored[y, 1 + i]
+            wrong = np.uint8(wrong | (trial[i] ^ found[i]))
         if wrong:
             return True
     return False

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.photo import png
+from inpaint.photo.inflate import adler32, crc32, inflate_last, inflate_piece
 from inpaint.photo.threads import in_threads
 
 Bytes = NDArray[np.uint8]
@@ -77,22 +78,19 @@ def rows_are(data: bytes, values: NDArray[Any]) -> bool:
 
     def check(number: int) -> tuple[int, int] | None:
         content, checksum = strips[number]
-        if zlib.crc32(content, zlib.crc32(b"IDAT")) != checksum:
+        if crc32(content, crc32(b"IDAT")) != checksum:
             return None
-        last = number == len(strips) - 1
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        found = inflate.decompress(content[2 if number == 0 else 0 : len(content) - 4 if last else None])
         above, rows = _stored_bytes(values, number * count, min((number + 1) * count, height))
-        if inflate.eof != last or len(found) != len(rows) * (length + 1):
+        last = number == len(strips) - 1
+        content = content[2 if number == 0 else 0 : len(content) - 4 if last else None]
+        found = (inflate_last if last else inflate_piece)(content, len(rows) * (length + 1))
+        if found is None:
             return None
         stored = np.frombuffer(found, np.uint8).reshape(len(rows), length + 1)
         step = channels * values.dtype.itemsize
-        return None if _compiled("differ")(rows, above, stored, step) else (zlib.adler32(found), len(found))
+        return None if _compiled("differ")(rows, above, stored, step) else (adler32(found), len(found))
 
-    try:
-        checked = in_threads(check, range(len(strips)))
-    except zlib.error:
-        return False
+    checked = in_threads(check, range(len(strips)))
     sums = [one for one in checked if one is not None]
     return len(sums) == len(strips) and functools.reduce(_joined, sums)[0] == int.from_bytes(strips[-1][0][-4:], "big")
 

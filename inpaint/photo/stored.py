@@ -1,17 +1,20 @@
-"""Whether a written PNG or TIFF stores exactly certain pixels, told without decoding it into a second picture."""
+"""Whether a written PNG, TIFF or BMP stores exactly certain pixels, told without decoding it into a second picture."""
 
-import zlib
+import struct
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.photo.decode import orientation_of
+from inpaint.photo.inflate import inflate_zlib
 from inpaint.photo.png_rows import rows_are
 from inpaint.photo.threads import in_threads
 
 PIXELS = 1_000_000  # below, decoding costs too little to be avoided
 _RAW, _DEFLATE = 1, 8
+_BAND = 64  # rows of a BMP compared at once: about what a core's cache holds
 
 
 def stores(picture: Any, data: bytes, values: NDArray[Any]) -> bool:
@@ -29,7 +32,30 @@ def stores(picture: Any, data: bytes, values: NDArray[Any]) -> bool:
         return False
     if picture.format == "PNG":
         return "transparency" not in picture.info and rows_are(data, values)
+    if picture.format == "BMP":
+        return _bitmap_is(data, values)
     return picture.format == "TIFF" and _strips_are(picture, data, values)
+
+
+def _bitmap_is(data: bytes, values: NDArray[Any]) -> bool:
+    """Whether a BMP holds these pixels: blue, green and red, the last row first, rows filled up to four bytes."""
+    height, width, channels = values.shape
+    (offset,), (head, *sides, planes, bits, compression) = (
+        struct.unpack_from("<I", data, 10), struct.unpack_from("<IiiHHI", data, 14)
+    )  # fmt: skip
+    stride = -(-3 * width // 4) * 4
+    if (
+        values.dtype != np.uint8 or channels != 3 or head != 40 or sides != [width, height]
+        or (planes, bits, compression) != (1, 24, 0) or len(data) < offset + stride * height
+    ):  # fmt: skip
+        return False
+    stored = np.frombuffer(data, np.uint8, stride * height, offset).reshape(height, stride)[::-1, : 3 * width]
+
+    def equal(top: int) -> bool:
+        wanted = cv2.cvtColor(values[top : top + _BAND], cv2.COLOR_RGB2BGR)
+        return np.array_equal(stored[top : top + _BAND], wanted.reshape(len(wanted), -1))
+
+    return all(in_threads(equal, range(0, height, _BAND)))
 
 
 def _strips_are(picture: Any, data: bytes, values: NDArray[Any]) -> bool:
@@ -45,13 +71,13 @@ def _strips_are(picture: Any, data: bytes, values: NDArray[Any]) -> bool:
         or len(offsets) != len(sizes) or len(offsets) != -(-height // rows)
     ):  # fmt: skip
         return False
-    kind = values.dtype.newbyteorder("<")
+    kind, view = values.dtype.newbyteorder("<"), memoryview(data)
 
     def equal(number: int) -> bool:
-        content = data[offsets[number] : offsets[number] + sizes[number]]
+        content = view[offsets[number] : offsets[number] + sizes[number]]
         wanted = values[number * rows : (number + 1) * rows]
-        found = zlib.decompress(content) if compression == _DEFLATE else content
-        if len(found) != wanted.nbytes:
+        found = inflate_zlib(content, wanted.nbytes) if compression == _DEFLATE else content
+        if found is None or len(found) != wanted.nbytes:
             return False
         stored = np.frombuffer(found, kind).reshape(wanted.shape)
         if predictor == 1:
@@ -59,7 +85,4 @@ def _strips_are(picture: Any, data: bytes, values: NDArray[Any]) -> bool:
         first, others = stored[:, :1], stored[:, 1:]
         return np.array_equal(first, wanted[:, :1]) and np.array_equal(others, wanted[:, 1:] - wanted[:, :-1])
 
-    try:
-        return all(in_threads(equal, range(len(offsets))))
-    except zlib.error:
-        return False
+    return all(in_threads(equal, range(len(offsets))))

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from inpaint.errors import OutputError, PhotoError, shown
 from inpaint.photo.decode import errors_named, identify
 from inpaint.photo.encode import shallow
+from inpaint.photo.formats import FORMATS
 from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.load import load_photo
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.stored import stores
+from inpaint.photo.threads import in_threads
 
 BAND = 64  # rows compared at once: about what a core's cache holds
 MEAN_ALLOWED = 8.0  # of 255: lossy coding moves kept pixels, but a mean residual beyond this is another picture
-_NOTHING = (0, 0, 0)
 ALPHA_ALLOWED = 24  # of 255: AVIF and HEIC compress alpha, too
 
 
@@ -89,6 +90,9 @@ def verify_photo(path: Path, written: Path, photo: Photo, hole: NDArray[np.bool_
     if after.source.format == "GIF" and after.alpha is not None:
         hidden = after.alpha == 0  # one colour stands for all transparent pixels of a GIF
     found = compare(before, after.pixels, hole if hidden is None else hole | hidden, exact, kept)
+    native = _native_differences(source, after, hole, exact, kept)
+    if native is not None and native.changed > found.changed:
+        found = native  # inks that look alike are other numbers
     _check_alpha(path, source, after, exact)
     if exact and found.changed:
         raise OutputError(f"{shown(path)}: was not kept, since {found.sentence}")
@@ -97,9 +101,23 @@ def verify_photo(path: Path, written: Path, photo: Photo, hole: NDArray[np.bool_
     return found
 
 
+def _native_differences(
+    source: Photo, after: Photo, hole: NDArray[np.bool_], exact: bool, kept: int
+) -> Verification | None:
+    """How CMYK or Lab numbers differ outside the hole, where both files hold them; None elsewhere."""
+    before = source.source
+    assert after.source is not None
+    if before is None or before.native is None or before.native_mode != after.source.native_mode:
+        return None
+    assert after.source.native is not None
+    return compare(before.native, after.source.native, hole, exact, kept)
+
+
 def _stores(path: Path, written: Path, photo: Photo, limits: Limits) -> bool:
     """Whether a file is known to hold exactly the photo's pixels and alpha, the hole's included."""
-    if photo.greyscale or photo.palette or (photo.source is not None and photo.source.native is not None):
+    if FORMATS.get(path.suffix.lower()) not in ("PNG", "TIFF", "BMP") or photo.greyscale or photo.palette:
+        return False
+    if photo.source is not None and photo.source.native is not None:
         return False
     data = read_bytes(written, limits)
     with errors_named(path):
@@ -108,20 +126,28 @@ def _stores(path: Path, written: Path, photo: Photo, limits: Limits) -> bool:
 
 
 def compare(before: Pixels, after: Pixels, hole: NDArray[np.bool_], exact: bool, kept: int) -> Verification:
-    """Differences outside the hole of two pictures of the same shape and dtype."""
+    """Differences outside the hole of two pictures of the same shape (at most four channels) and dtype."""
     changed, total, worst = 0, 0, 0
-    for top in range(0, len(hole), BAND):
+    channels = before.shape[2]
+    nothing = (0,) * channels
+
+    def band(top: int) -> tuple[int, int, int]:
         rows = slice(top, top + BAND)
-        difference = cv2.absdiff(np.ascontiguousarray(before[rows]), np.ascontiguousarray(after[rows]))
+        one, other = np.ascontiguousarray(before[rows]), np.ascontiguousarray(after[rows])
+        if not cv2.norm(one, other, cv2.NORM_INF):
+            return 0, 0, 0
+        difference = cv2.absdiff(one, other)
         if hole[rows].any():
             difference[hole[rows]] = 0
         most = int(cv2.norm(difference, cv2.NORM_INF))
-        if most:
-            equal = cv2.inRange(difference, _NOTHING, _NOTHING)
-            changed += equal.size - cv2.countNonZero(equal)
-            total += round(cv2.norm(difference, cv2.NORM_L1))
-            worst = max(worst, most)
-    return Verification(kept, changed, total / (3 * max(kept, 1)), worst, exact, before.dtype.itemsize * 8)
+        if not most:
+            return 0, 0, 0
+        equal = cv2.inRange(difference, nothing, nothing)
+        return equal.size - cv2.countNonZero(equal), round(cv2.norm(difference, cv2.NORM_L1)), most
+
+    for moved, sums, most in in_threads(band, range(0, len(hole), BAND)):
+        changed, total, worst = changed + moved, total + sums, max(worst, most)
+    return Verification(kept, changed, total / (channels * max(kept, 1)), worst, exact, before.dtype.itemsize * 8)
 
 
 def _check_alpha(path: Path, source: Photo, after: Photo, exact: bool) -> None:
