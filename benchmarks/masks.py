@@ -13,10 +13,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from benchmarks import mask_scores as scores
 from benchmarks.mask_truth import font_files
 from benchmarks.photos import photos
+from benchmarks.shadow_truth import shadow_cases
 from inpaint.masking.text import text_mask
 
 SIDE = 512
@@ -74,6 +76,9 @@ def measure(args: argparse.Namespace) -> dict[str, scores.Figures]:
             name = f"objects, {kind}"
             results[name] = scores.object_scores(cases, args.sam, worst.setdefault(name, []))
             results[f"shadows, {kind}"] = scores.shadow_scores(cases)
+        if cutouts:
+            pieces = [np.array(Image.open(file)) for file in cutouts]
+            results["shadows, thrown"] = scores.shadow_scores(shadow_cases(pictures, pieces, args.seed))
     if "scratches" in args.only:
         results["scratches"] = scores.scratch_scores(pictures, args.seed, worst.setdefault("scratches", []))
     if "repeated" in args.only:

@@ -167,6 +167,17 @@ def test_a_cast_shadow_beneath_the_object_is_taken():
     assert not shadow_mask(bare, body).any()
 
 
+def test_other_dark_ground_at_an_object_is_no_shadow():
+    picture = np.full((200, 240, 3), (170, 160, 150), np.uint8)
+    picture += np.random.default_rng(0).integers(0, 6, picture.shape, np.uint8)
+    body = disc((200, 240), (120, 80), 40)
+    for colour in ((110, 40, 40), (40, 90, 40)):  # a carpet of another colour
+        carpet = picture.copy()
+        carpet[112:150, 60:200] = colour
+        carpet[body] = (40, 60, 160)
+        assert not shadow_mask(carpet, body).any()
+
+
 def test_scratches_are_found_and_a_clean_photo_is_left_alone():
     scores = []
     for k in range(3):
@@ -198,6 +209,21 @@ def test_a_repeated_mark_is_found_from_thirty_photos():
     photos, truth = marked(30)
     assert overlap(masking.repeated_mask(photos), truth) > 0.8
     assert not masking.repeated_mask([photo(k, 120, 160) for k in range(30)]).any()
+
+
+def test_the_mask_of_a_repeated_mark_widens_by_what_jpeg_left_around_it():
+    def left(mask, quality):
+        """How much the mark still changes the pixels just outside a mask, in grey levels."""
+        pairs = []
+        for photos in (marked(30)[0], marked(30, opacity=0.0)[0]):
+            files = (cv2.imencode(".jpg", p[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, quality))[1] for p in photos)
+            pairs.append([cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].astype(float) for file in files])
+        found = masking.repeated_mask([p.astype(np.uint8) for p in pairs[0]]) if mask is None else mask
+        rim = cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~found
+        return np.abs(np.subtract(*pairs).mean(axis=0))[rim].mean()
+
+    _, truth = marked(30)
+    assert left(None, 75) < 0.4 * left(truth, 75)
 
 
 def test_photos_of_several_sizes_are_grouped():

@@ -3,7 +3,8 @@
 After Dekel 2017 ("On the Effectiveness of Visible Watermarks", sections 3.1 and 3.2): the median over the photos of
 the gradient keeps what all share, because the photos' own gradients point everywhere; integrating it (a Poisson
 equation, here by cosine transform) gives the mark itself up to a constant. Ours: a gradient counts only where it
-exceeds the uncertainty of that median.
+exceeds the uncertainty of that median; and the mask is widened as far as the mark has measurably changed the photos:
+by its soft rim, by the ringing and the bleeding colours of a JPEG.
 """
 
 from collections.abc import Iterable
@@ -22,6 +23,10 @@ MOST = 60  # photos that are looked at; more would not tell more
 LONGEST = 1600  # pixels of the longer side that is searched
 LEAST_EDGE = 12  # pixels of sure gradient that make a mark
 HALF = 0.45  # of a mark's strength at its edges, above which a pixel is in it
+RIM, BEYOND = 6, 10  # pixels: how far a mark's soft rim and ringing may reach; the photos beyond are compared with
+LEFT = 1.0  # grey levels by which a ring around the mask may still differ from the photos beyond
+SOFT = 0.1  # of a mark's strength, above which a pixel on its rim is covered in part
+SURE = 2.5  # standard errors of its residue that show a ring
 BAND = 64  # rows whose medians are taken at once, which bounds the memory
 
 
@@ -140,12 +145,15 @@ def _shared(stack: NDArray[np.uint8], sensitivity: float) -> Mask:
             fields.append(np.where(sure, middle, 0).astype(np.float32))
             edges |= sure
         marks.append(_integrate(fields[0], fields[1]))
-    return _inside(np.stack(marks, axis=2), edges)
+    return _widened(*_inside(np.stack(marks, axis=2), edges), stack)
 
 
-def _inside(mark: Floats, edges: Mask) -> Mask:
-    """Where the integrated mark float32 (H, W, 3) differs from what is around it, near its edges; bool (H, W)."""
-    mask = np.zeros(edges.shape, bool)
+def _inside(mark: Floats, edges: Mask) -> tuple[Mask, Mask]:
+    """Where the integrated mark float32 (H, W, 3) differs from what is around it, near its edges; bool (H, W).
+
+    First by half of its strength or more, then by as much as a pixel that it covers in part.
+    """
+    mask, soft = np.zeros(edges.shape, bool), np.zeros(edges.shape, bool)
     reach = max(6, round(0.02 * min(edges.shape)))
     near = cv2.dilate(edges.astype(np.uint8), disc(reach))
     contours, _ = cv2.findContours(near, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -160,4 +168,37 @@ def _inside(mark: Floats, edges: Mask) -> Mask:
         away = np.linalg.norm(mark[part] - np.median(mark[part][rim], axis=0), axis=2)
         strength = np.percentile(away[edges[part] & (area > 0)], 75)
         mask[part] |= (area > 0) & (away > HALF * strength)
-    return mask
+        soft[part] |= (area > 0) & (away > SOFT * strength)
+    return mask, soft
+
+
+def _widened(mask: Mask, soft: Mask, stack: NDArray[np.uint8]) -> Mask:
+    """The mask and the rings around it in which the photos uint8 (N, H, W, 3) still show the mark; bool (H, W).
+
+    The residue of a ring one pixel wide is how much its mean colour differs from that of the photos a little further
+    out, as the median over the photos: what the photos themselves show there cancels, what the mark left does not.
+    Marks apart from each other are widened each by its own. `soft` is bool (H, W), where the mark is at least faint:
+    one ring alone is the soft rim of a clean file, of which only these pixels are taken.
+    """
+    if not mask.any():
+        return mask
+    away = np.ceil(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)).astype(np.int64)
+    _, labels = cv2.connectedComponents((away <= BEYOND).astype(np.uint8), connectivity=8)
+    ys, xs = np.nonzero((away > 0) & (away <= BEYOND))
+    group, ring = labels[ys, xs], away[ys, xs]
+    wide = mask.copy()
+    for mark in range(1, int(labels.max()) + 1):
+        y, x, rings = (values[group == mark] for values in (ys, xs, ring))
+        size = np.maximum(1, np.bincount(rings, minlength=BEYOND + 1))
+        sums = [[np.bincount(rings, photo[y, x, c], BEYOND + 1) for c in range(3)] for photo in stack]
+        red, green, blue = np.moveaxis((np.array(sums) / size)[..., 1:], 1, 0)  # (N, BEYOND) each
+        means = np.stack([(red + green + blue) / 3, red - green, blue - green], axis=1)
+        further = (means[..., 2:-2] + means[..., 3:-1] + means[..., 4:]) / 3  # of the rings 2 to 4 pixels further out
+        steps = means[..., :RIM] - further
+        residue = np.median(steps, axis=0)
+        # The standard error of a median of normal values.
+        error = 1.2533 * 1.4826 * np.median(np.abs(steps - residue), axis=0) / np.sqrt(len(stack))
+        shown = (np.abs(residue) > np.maximum(LEFT, SURE * error)).any(axis=0)
+        margin = RIM if shown.all() else max(1, int(np.argmin(shown)))
+        wide[y, x] |= (rings <= margin) & (soft[y, x] | (margin > 1))
+    return wide

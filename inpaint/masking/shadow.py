@@ -1,126 +1,128 @@
-"""The soft shadow that an object casts on the ground beneath it.
+"""The cast shadow of an object: the lit ground beside it, with less light.
 
-Each pixel near the object's foot is explained in three ways: as lit ground, as shaded ground (the same colour with less
-light), or as something else. The ground's light and colour, and how much they vary, are learned beside. A shadow is
-likelier near the foot; the odds are pooled over a neighbourhood, because shadows are soft.
+Two judges, after `shadow_scene` has set everything near the object in relation to the lit ground. A small network
+(U-Net shaped, Ronneberger 2015; `benchmarks/fit_shadows.py` fitted it on objects whose shadow was thrown by us) says
+where a shadow of this object is likely. Then each region that it proposes is compared with the ground just outside, as
+paired regions are (Guo 2011, "Single-Image Shadow Detection and Removal using Paired Regions"): a shadow takes light,
+hardly turns the hue, leaves the texture, and begins at the object. A region that fails is left out, so that nothing is
+found rather than too much.
 """
+
+from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from inpaint.masking.pixels import Floats, Mask, Photo, disc, shrunk
+from inpaint.masking.pixels import Floats, Mask, Photo, disc
+from inpaint.masking.shadow_scene import SIDE, Scene, inputs, look_at
 
-LONGEST = 400  # pixels of the longer side: shadows are soft
-REACH = 0.4  # of the object's size: how far a shadow may lie from its foot
-FOOT = 0.3  # of the object's height, from below: where an object stands on the ground
-SHADE = (-1.2, -0.12)  # logarithm of the light that a shadow lets through
-HUE = 0.06  # by which a shadow may change the logarithm of the ratios of red, green and blue: it is lit by the sky
-OTHER = (0.15, 0.7, 0.35)  # how often something else lies near the foot, and how much its light and its hue vary
-NEAR, FAR = 1.0, -3.5  # log odds of a shadow at the foot and at the reach, before anything is seen
-POOLED = 0.03  # of the object's size: the neighbourhood over which the odds are averaged
-LEAST = 0.5  # mean log odds of a shadow
-
-
-def _ground(values: Floats, trusted: Mask, reach: float) -> Floats:
-    """What the ground beside gives for every pixel: a wide mean of the trusted ones, float32 (H, W, C)."""
-    stacked = np.dstack([values, np.ones_like(values[..., :1])]) * trusted[..., None].astype(np.float32)
-    step = max(1.0, reach / 6)  # a wide blur is quicker, and the same, of a smaller picture
-    size = (max(1, round(trusted.shape[1] / step)), max(1, round(trusted.shape[0] / step)))
-    small = cv2.resize(stacked, size, interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(small, (0, 0), reach / step)
-    wide = cv2.resize(blurred, trusted.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    mean = values[trusted].mean(axis=0)
-    return np.asarray((wide[..., :-1] + 1e-3 * mean) / (wide[..., -1:] + 1e-3), np.float32)
+WEIGHTS = Path(__file__).parent / "shadows.npz"
+LIKELY = 0.5  # of a region's pixels
+CERTAIN = 0.72  # mean likelihood of a region
+FALL = (0.1, 2.5)  # logarithm of the light that a shadow takes, against the ground just outside
+TURN = (0.06, 0.16)  # by which a shadow may change the hue: at least, and more for each unit of fall
+DARKER = 0.5  # of the edge, that is darker inside than outside
+CONTACT = 3  # pixels of SIDE: how near to the object a shadow begins
+LEAST = 0.01  # of the object's area
 
 
-def _normal(squares: Floats, spread: float) -> Floats:
-    """The normal density, without its constant, of squared distances; float32."""
-    return np.asarray(np.exp(-0.5 * np.minimum(squares / spread**2, 60)) / spread, np.float32)
+@cache
+def _weights() -> dict[str, Floats]:
+    """The network's arrays, float32."""
+    with np.load(WEIGHTS) as file:
+        return {name: file[name].astype(np.float32) for name in file.files}
 
 
-def _below(value: Floats, edge: float, spread: float) -> Floats:
-    """How likely a normal value of a spread lies below an edge (the logistic approximation of its integral)."""
-    return np.asarray(1 / (1 + np.exp(np.clip(1.702 * (value - edge) / spread, -40, 40))), np.float32)
+def _convolved(values: Floats, name: str, stride: int = 1) -> Floats:
+    """A 3x3 convolution with zero padding of float32 (C, H, W)."""
+    kernel, bias = _weights()[f"{name}.weight"], _weights()[f"{name}.bias"]
+    padded = np.pad(values, ((0, 0), (1, 1), (1, 1)))
+    windows = sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]
+    height, width = windows.shape[1:3]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(-1, height * width)
+    sums = kernel.reshape(len(kernel), -1) @ columns + bias[:, None]
+    return np.asarray(sums.reshape(-1, height, width), np.float32)
 
 
-def _odds(light: Floats, hue: Floats, beside: Mask) -> Floats:
-    """The log odds of shaded ground against all else, float32 (H, W).
-
-    Args:
-        light: float32 (H, W), logarithm of the light relative to the ground's.
-        hue: float32 (H, W, 2), logarithms of red to green and blue to green relative to the ground's.
-        beside: bool (H, W), where the ground is known.
-    """
-    squares = (hue**2).sum(axis=2)
-    spread = float(np.clip(1.4826 * np.median(np.abs(light[beside])), 0.05, 0.6))
-    tint = float(np.clip(np.sqrt(np.median(squares[beside]) / 1.386), 0.02, 0.4))
-    lit = _normal(light**2, spread) * _normal(squares, tint) / tint
-    share = (_below(light, SHADE[1], spread) - _below(light, SHADE[0], spread)) * 2.507 / (SHADE[1] - SHADE[0])
-    wide = float(np.hypot(tint, HUE))
-    shaded = share * _normal(squares, wide) / wide
-    other = _normal(light**2, OTHER[1]) * _normal(squares, OTHER[2]) / OTHER[2]
-    return np.asarray(np.log(shaded + 1e-6) - np.log(lit + OTHER[0] * other + 1e-6), np.float32)
+def _likely(around: Scene) -> Floats:
+    """How likely each pixel lies in the object's shadow, float32 (SIDE, SIDE) in [0, 1]."""
+    values, kept = inputs(around), []
+    levels = sum(name.startswith("down") for name in _weights()) // 2
+    for level in range(levels):
+        values = np.maximum(_convolved(values, f"down{level}", 2), 0)
+        values = np.maximum(_convolved(values, f"same{level}"), 0)
+        kept.append(values)
+    for level in range(levels - 1):
+        fine = kept[levels - 2 - level]
+        values = np.concatenate([values.repeat(2, axis=1).repeat(2, axis=2), fine])
+        values = np.maximum(_convolved(values, f"up{level}"), 0)
+    quarters = _convolved(values, "head").reshape(2, 2, SIDE // 2, SIDE // 2)
+    logits = quarters.transpose(2, 0, 3, 1).reshape(SIDE, SIDE)
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
 
 
-def _foot(body: Mask) -> Mask:
-    """The lowest pixels of each column, where they are among the object's lowest."""
-    ys, xs = np.nonzero(body)
-    lowest = np.full(body.shape[1], -1)
-    np.maximum.at(lowest, xs, ys)
-    foot = np.zeros_like(body)
-    columns = np.nonzero(lowest >= ys.max() - FOOT * (np.ptp(ys) + 1))[0]
-    foot[lowest[columns], columns] = True
-    return foot
+def _is_shadow(around: Scene, region: Mask) -> bool:
+    """Whether a region bool (SIDE, SIDE) is the ground outside with less light, all along its edge."""
+    grown = cv2.dilate(region.astype(np.uint8), disc(2)) > 0
+    outside = (cv2.dilate(region.astype(np.uint8), disc(6)) > 0) & ~grown & around.clear
+    if outside.sum() < 12:
+        return False
+    inside = cv2.erode(region.astype(np.uint8), disc(1)) > 0
+    inside = inside if inside.sum() >= 8 else region
+    fall = float(np.median(around.light[outside]) - np.median(around.light[inside]))
+    turn = np.median(around.hue[inside], axis=0) - np.median(around.hue[outside], axis=0)
+    if not FALL[0] < fall < FALL[1] or np.hypot(*turn) > TURN[0] + TURN[1] * fall + 0.5 * around.noise[1]:
+        return False
+    # Each place outside against the mean of the inside near it: what is as dark as the region is not lit ground.
+    weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 5) + 1e-4
+    near = cv2.GaussianBlur(np.where(inside, around.light, 0).astype(np.float32), (0, 0), 5) / weight
+    return float((around.light[outside] > near[outside] + 0.25 * fall).mean()) >= DARKER
+
+
+def _regions(around: Scene, likely: Floats) -> Mask:
+    """The regions at the object that both judges take for its shadow, bool (SIDE, SIDE)."""
+    shadow = np.zeros_like(around.clear)
+    near = cv2.dilate(around.body.astype(np.uint8), disc(CONTACT)) > 0
+    count, labels = cv2.connectedComponents(((likely > LIKELY) & around.clear).astype(np.uint8), connectivity=8)
+    for number in range(1, count):
+        region = labels == number
+        size = int(region.sum())
+        if size < LEAST * around.body.sum() or likely[region].mean() < CERTAIN or not (region & near).any():
+            continue
+        if _is_shadow(around, region):
+            shadow |= region
+    return shadow
 
 
 def shadow_mask(photo: Photo, mask: Mask) -> Mask:
-    """The cast shadow that lies at the foot of an object.
+    """The cast shadow of an object, on the ground around it.
 
     Args:
         photo: uint8 (H, W, 3) RGB.
         mask: bool (H, W), the object.
 
     Returns:
-        bool (H, W), the shadow without the object; empty where none is seen.
+        bool (H, W), the shadow without the object; empty where none is sure.
     """
     nothing = np.zeros_like(mask)
     if not mask.any() or mask.all():
         return nothing
-    small, scale = shrunk(photo, LONGEST)
-    body = mask
-    if scale < 1:
-        body = cv2.resize(mask.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.3
-        if not body.any():
-            return nothing
-    ys, xs = np.nonzero(body)
-    height, width = int(np.ptp(ys)) + 1, int(np.ptp(xs)) + 1
-    reach = max(6.0, REACH * min(max(height, width), 2 * min(height, width)))
-    from_foot = cv2.distanceTransform((~_foot(body)).astype(np.uint8), cv2.DIST_L2, 5)
-    clear = cv2.dilate(body.astype(np.uint8), disc(3)) == 0  # the object's own soft rim is neither
-    rows = np.arange(body.shape[0])[:, None]
-    zone = ~body & (from_foot < reach) & (rows > ys.max() - 0.5 * height)
-    beside = clear & (from_foot >= 0.7 * reach) & (from_foot < 2 * reach) & (rows > ys.max() - 0.7 * height)
-    if beside.sum() < 50:
+    around = look_at(photo, mask)
+    if around is None:
         return nothing
-    soft = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 1.2)
-    colours = np.log(np.asarray(((soft + 0.055) / 1.055) ** 2.4, np.float32) + np.float32(0.01))
-    seen = np.dstack([colours.mean(axis=2), colours[..., 0] - colours[..., 1], colours[..., 2] - colours[..., 1]])
-    away = seen - _ground(seen, beside, 0.7 * reach)
-    odds = _odds(away[..., 0], away[..., 1:], beside)
-    inside = zone & clear
-    pooled = max(1.5, POOLED * reach / REACH)
-    weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), pooled) + 1e-3
-    odds = cv2.GaussianBlur(np.where(inside, np.clip(odds, -6, 6), 0).astype(np.float32), (0, 0), pooled) / weight
-    odds = odds + NEAR + (FAR - NEAR) * (from_foot / reach)
-    dark = (zone & (odds > 0)).astype(np.uint8)
-    dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, disc(2))
-    count, labels = cv2.connectedComponents(dark, connectivity=8)
-    size = np.maximum(1, np.bincount(labels.ravel(), minlength=count))
-    certain = np.bincount(labels.ravel(), odds.ravel(), minlength=count) / size
-    contact = np.bincount(labels[from_foot < 6], minlength=count)
-    kept = (contact >= 0.15 * np.sqrt(size)) & (contact >= 5) & (certain > LEAST) & (size > 0.005 * body.sum())
-    kept[0] = False
-    shadow = np.asarray(cv2.dilate(kept[labels].astype(np.uint8), disc(2)), np.float32)
-    if scale < 1:
-        shadow = np.asarray(cv2.resize(shadow, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-    return np.asarray((shadow > 0.5) & ~mask)
+    likely = _likely(around)
+    shadow = _regions(around, likely)
+    if not shadow.any():
+        return nothing
+    # The soft rim, and what lies between the shadow and the object.
+    height, width = around.shape
+    joined = cv2.morphologyEx((shadow | around.body).astype(np.uint8), cv2.MORPH_CLOSE, disc(2))
+    soft = cv2.GaussianBlur(joined.astype(np.float32), (0, 0), 0.8)[:height, :width]
+    large = photo[around.part].shape[1::-1]
+    found = nothing.copy()
+    found[around.part] = cv2.resize(soft, large, interpolation=cv2.INTER_LINEAR) > 0.4
+    near = cv2.dilate(shadow.astype(np.float32), disc(3))[:height, :width]
+    found[around.part] &= cv2.resize(near, large, interpolation=cv2.INTER_LINEAR) > 0.5
+    return found & ~mask
