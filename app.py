@@ -3,6 +3,7 @@
 import sys
 
 from inpaint.errors import InpaintError
+from inpaint.filling.threads import wait_asleep
 from inpaint.web.serve_options import model_choices, parser
 from inpaint.web.serving import build_app, serve
 
@@ -12,6 +13,7 @@ __all__ = ["build_app", "main", "model_choices", "parser"]
 def main() -> int:
     """Parse, load, serve; returns the exit code."""
     args = parser().parse_args()
+    wait_asleep()
     try:
         return serve(args, needs_api=False)
     except InpaintError as error:

@@ -66,7 +66,7 @@ def kernels(fill: Callable[[], object], repeats: int) -> dict[tuple[str, str], t
 
     def watched(name: str) -> Callable[..., None]:
         def call(*arguments: object) -> None:
-            height, width = arguments[1 if name == "search" else 0].shape[:2]  # type: ignore[attr-defined]
+            height, width = arguments[7 if name == "search" else 0].shape[:2]  # type: ignore[attr-defined]
             start = time.perf_counter()
             kept[name](*arguments)
             times, seconds = spent.get((name, f"{width} x {height}"), (0, 0.0))

@@ -15,5 +15,6 @@ __all__ = ["FillOptions", "Inpainter", "fill", "load_mask", "load_photo", "save_
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `python -m inpaint --help` does not wait for torch.
     if name in _HOMES:
+        import_module("inpaint.filling.threads").wait_asleep()
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'inpaint' has no attribute {name!r}")

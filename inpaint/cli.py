@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, models, receptive_field, serve, train
 from inpaint.errors import InpaintError
+from inpaint.filling.threads import wait_asleep
 
 COMMANDS = (fill, batch, mask, train, fit, evaluate, benchmark, models, receptive_field, serve)
 
@@ -23,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 nothing to do."""
     args = build_parser().parse_args(arguments)
+    wait_asleep()
     try:
         code = args.run(args) or 0
         sys.stdout.flush()

@@ -156,7 +156,7 @@ def test_any_hole_is_filled_with_finite_values_whatever_the_threads(height, widt
 
 def test_textured_sources_are_not_at_a_disadvantage(monkeypatch):
     strength = np.linspace(0.1, 1, 192, dtype=np.float32)[None, :, None]
-    photos = [128 + (noise(192, seed).astype(np.float32) - 128) * strength for seed in range(4)]
+    photos = [128 + (noise(192, seed).astype(np.float32) - 128) * strength for seed in range(8)]
     mask = box_hole(192, 192, 70)
 
     def energy() -> float:

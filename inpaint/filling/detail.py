@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from inpaint.filling.blend import around, correct_seam, membrane
-from inpaint.filling.kernels import RADIUS, Floats, Ints, Mask, search, vote
+from inpaint.filling.kernels import FORBIDDEN, RADIUS, SILENT, Floats, Ints, Mask, Shorts, search, vote
 from inpaint.filling.progress import Progress
 
 MIN_SOURCES = 50  # fewer known patches than this: nothing to copy from
@@ -29,6 +28,15 @@ CONFIDENCE = 1.3  # a patch's confidence falls by this factor for every pixel of
 OVERUSE = 0.05  # distance added per repeated use of a source, against the 25th percentile of the distances
 TEXTURE = 0.9  # share of a source's own fine texture that is taken off its distance
 DOUBT = 4.0  # depth over which that share grows to two thirds of its full size, pixels
+JUMPS = (1, 2, 4, 8)  # how far away the neighbours are whose sources a patch tries, pixels
+DRAWS = 3  # sources that a patch tries from anywhere
+# Guided and with a field from a coarser level, a patch needs less: sources near its own, and at the finest level of a
+# hole that is not narrow (the coarser level shows little of those) no draws, and fewer neighbours, round by round.
+REACH = 16  # how far around its own source it looks, pixels; elsewhere half the longer side
+NARROW = 40.0  # depth up to which a hole is narrow, pixels
+LAST_JUMPS = ((1, 3), (1, 6))
+FINEST_UNIT = 8.0  # a colour is compared in steps of 1/8 of its 256 values
+LARGEST = 2.1e9  # of a distance in these steps: just below 2^31
 GUIDE_WEIGHT = 4.0  # of the guide's squared differences against the colours'
 
 
@@ -123,6 +131,12 @@ def _overuse(field: Ints, shape: tuple[int, int], unit: float) -> Floats:
     return np.clip(crowd - 1, 0, 4) * np.float32(OVERUSE * unit)
 
 
+def _shorts(values: Floats, unit: float) -> Shorts:
+    """Values times a unit, rounded to int16."""
+    scaled = values * np.float32(unit)
+    return np.rint(scaled, out=scaled).astype(np.int16)
+
+
 def _blur(values: Floats, sigma: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
 
@@ -181,6 +195,7 @@ def synthesize(
     image, rough_cost = start, np.zeros(0, np.float32)
     pixels = origin = np.empty((0, 2), np.int32)
     side = 2 * RADIUS + 1
+    unit = min(FINEST_UNIT, (LARGEST / (255**2 * 3 * side * side * (1 + guide_weight))) ** 0.5)
     for scale, level in reversed(list(enumerate(levels))):
         progress("detail", 0.0 if scale == len(levels) - 1 else 4.0 ** -(scale + 1))
         reach = cv2.dilate(level.hole.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
@@ -198,32 +213,43 @@ def synthesize(
         index[reach] = np.arange(len(targets), dtype=np.int32)
         depth = cv2.distanceTransform(np.pad(level.hole.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
         trust = (-np.log(CONFIDENCE) * depth[reach]).astype(np.float32)
-        guided, lead = level.guide is not None, image
+        guided, lead = level.guide is not None, np.zeros((1, 1, 3), np.int16)
         if level.guide is not None:
-            lead = _blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale))
-            lead *= np.float32(np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
+            smooth = _blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale))
+            lead = _shorts(smooth, unit * np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
         field = _refine_field(level, targets, sources, rng, coarse)
+        colour = _shorts(image, unit).reshape(image.shape[0], -1)
+        strength = np.full((reach.shape[0] + 2 * RADIUS, reach.shape[1] + 2 * RADIUS), SILENT, np.float32)
+        spoken = strength[RADIUS:-RADIUS, RADIUS:-RADIUS]
         if coarse is not None:
             row = coarse[0][targets[:, 0] // 2, targets[:, 1] // 2]
             cost = np.where(row >= 0, rough_cost[np.maximum(row, 0)], rough_cost.max()).astype(np.float32)
-            vote(image, pixels, index, field, trust - _votes(cost, _quartile(cost)), False, origin)
-        texture = _texture_bias(image, level.valid)
+            spoken[reach] = trust - _votes(cost, _quartile(cost))
+            vote(image, colour, unit, pixels, index, field, strength, False, origin)
+        start = np.full((*reach.shape, 2), FORBIDDEN, np.float32)
+        start[level.valid, 0] = 0
+        np.multiply(_texture_bias(image, level.valid), np.float32(unit * unit), out=start[..., 1])
         doubt = (1 - np.exp(-depth[reach] / DOUBT)).astype(np.float32)
-        penalty = np.zeros(reach.shape, np.float32)
-        planned = ROUNDS if depth.max() * 2**scale > THIN else THIN_ROUNDS
+        deepest = depth.max() * 2**scale
+        planned = ROUNDS if deepest > THIN else THIN_ROUNDS
         rounds = planned[min(scale, len(planned) - 1)]
+        led = guided and coarse is not None
+        furthest = REACH if led and deepest > THIN else max(reach.shape) // 2
+        last_touch = led and deepest > NARROW and scale == 0
+        draws = 0 if last_touch else DRAWS
         for turn in range(rounds):
             fresh, cost = np.empty_like(field), np.empty(len(targets), np.float32)
-            colour = image.reshape(image.shape[0], -1)
             number = int(rng.integers(1 << 31))
+            jumps = np.array(LAST_JUMPS[turn % len(LAST_JUMPS)] if last_touch else JUMPS, np.int32)
             search(
-                colour, lead, guided, penalty, texture, doubt, level.valid, sources, targets, index, field, number,
+                colour, lead, guided, start, doubt, sources, targets, index, field, jumps, draws, furthest, number,
                 fresh, cost,
             )  # fmt: skip
-            field, unit, last = fresh, _quartile(cost), turn == rounds - 1
-            vote(image, pixels, index, field, trust - _votes(cost, unit), scale == 0 and last, origin)
+            field, quartile, last = fresh, _quartile(cost), turn == rounds - 1
+            spoken[reach] = trust - _votes(cost, quartile)
+            vote(image, colour, unit, pixels, index, field, strength, scale == 0 and last, origin)
             if not last:
-                penalty = _overuse(field, reach.shape, unit)
+                np.copyto(start[..., 0], _overuse(field, reach.shape, quartile), where=level.valid)
         coarse, rough_cost = (index, field), cost
     origins = np.full((*mask.shape, 2), -1, np.int32)
     origins[pixels[:, 0], pixels[:, 1]] = origin
@@ -241,9 +267,9 @@ def _quartile(cost: Floats) -> float:
     return float(above - step * (1 - share) if share >= 0.5 else below + step * share)
 
 
-def _votes(cost: Floats, quartile: float) -> NDArray[np.float64]:
-    """What the distances take off the logarithms of the votes' weights, float64 (N,).
+def _votes(cost: Floats, quartile: float) -> Floats:
+    """What the distances take off the logarithms of the votes' weights, float32 (N,).
 
     A vote falls by e over twice the squared width of the match kernel.
     """
-    return cost / np.float64(max(2 * KERNEL**2 * quartile, 1e-3))
+    return cost / np.float32(max(2 * KERNEL**2 * quartile, 1e-3))

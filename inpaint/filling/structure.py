@@ -3,6 +3,8 @@
 A network that takes no guide, as those of the papers, fills the window in one pass at the last octave's size.
 """
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -12,10 +14,12 @@ from torch.nn import functional as F
 
 from inpaint.filling.progress import Progress
 from inpaint.models.layers import InpaintingNetwork, composite
+from inpaint.models.part import Box, grow
 
 COARSEST = 64  # longest side of the first octave is at most that of the whole scenes of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
 GUIDING = 256  # the same for a fill that only guides patches: finer octaves add nothing that patches take up
+BEYOND = 4  # pixels around the hole's bounding box that resizing to the next octave reads
 SMALLER = (0.5, 0.75)  # of the first octave's size: fills at these sizes are averaged with its own
 
 
@@ -71,6 +75,17 @@ def _tensors(
     return known, torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
 
 
+def _hole_box(mask: NDArray[np.bool_], size: tuple[int, int]) -> Box:
+    """Where a fill is wanted at a smaller size (height, width): around the hole; everywhere if there is none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return 0, 0, *size
+    down, across = size[0] / mask.shape[0], size[1] / mask.shape[1]
+    top, bottom = int(rows[0] * down), math.ceil((rows[-1] + 1) * down)
+    left, right = int(columns[0] * across), math.ceil((columns[-1] + 1) * across)
+    return grow((top, left, bottom, right), BEYOND, size)
+
+
 def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32], mask: NDArray[np.bool_]) -> Tensor:
     """The first octave's fill averaged with fills at still smaller sizes: what is invented differs between them.
 
@@ -87,7 +102,7 @@ def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32
     fills = [first]
     for share in SMALLER:
         size = max(1, round(height * share)), max(1, round(width * share))
-        fill = network(*_tensors(scaled, mask, size, first.device)).float()
+        fill = network(*_tensors(scaled, mask, size, first.device), box=_hole_box(mask, size)).float()
         fills.append(F.interpolate(fill, size=(height, width), mode="bicubic"))
     return torch.stack(fills).mean(dim=0).clamp(-1, 1)
 
@@ -97,7 +112,7 @@ def fill_structure(
     network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
     progress: Progress = Progress(), finest: int = FINEST,
 ) -> NDArray[np.float32]:
-    """What the network puts at every pixel of a window, known ones included.
+    """What the network puts in the hole of a window, and something like it just around.
 
     Args:
         network: a generator `(photo, mask[, guide]) -> photo`.
@@ -108,7 +123,7 @@ def fill_structure(
         finest: longest side of the last octave, pixels.
 
     Returns:
-        float32 (H, W, 3) in [0, 255], before compositing.
+        float32 (H, W, 3) in [0, 255], before compositing; far from the hole it means nothing.
 
     Raises:
         Cancelled: `progress` asked to stop.
@@ -125,7 +140,7 @@ def fill_structure(
             guide = F.interpolate(guide, size=size, mode="bilinear")
         inputs = [known, hole_map] if guide is None else [known, hole_map, guide]
         inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
-        prediction = network(*inputs).float().clamp(-1, 1)
+        prediction = network(*inputs, box=_hole_box(mask, size)).float().clamp(-1, 1)
         if octave == 0 and network.takes_guide:
             prediction = _agree(network, prediction, scaled, mask)
         guide = composite(prediction, known, hole_map)

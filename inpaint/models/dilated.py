@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from inpaint.errors import OptionError
 from inpaint.models.context_module import ContextModule
 from inpaint.models.layers import DilatedBlock, GatedConv, GlobalContext, InpaintingNetwork, SizeRule
+from inpaint.models.part import Box, conv_in, cut, enlarge, grow, reach, shrink
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Dilated(InpaintingNetwork):
 
     size_rule = SizeRule(multiple_of=4, minimum=16)
     takes_guide = True
+    takes_box = True
 
     def __init__(self, config: DilatedConfig = DilatedConfig()) -> None:
         super().__init__()
@@ -76,9 +78,10 @@ class Dilated(InpaintingNetwork):
         nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
 
     def compute(
-        self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None
+        self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None,
+        box: Box | None = None,
     ) -> list[Tensor]:
-        """See `InpaintingNetwork.forward`."""
+        """See `InpaintingNetwork.forward`; outside the box stands the guide, or zeros."""
         known = 1 - mask
         if guide is None:
             guide, guided = torch.zeros_like(photo), photo.new_zeros(photo.shape[0], 1, 1, 1)
@@ -91,8 +94,45 @@ class Dilated(InpaintingNetwork):
         for block in self.blocks_before:
             quarter = block(quarter)
         quarter = self.context(quarter, F.avg_pool2d(known, 4))
+        if box is not None:
+            return [self._finish_in(grow(box, 0, (photo.shape[2], photo.shape[3])), quarter, half, guide)]
         for block in self.blocks_after:
             quarter = block(quarter)
         up = F.pixel_shuffle(self.up(F.silu(quarter)), 2)  # (B, shallow, H/2, W/2)
         half = F.silu(self.merge(torch.cat([F.silu(up), half], dim=1)))
         return [guide + F.pixel_shuffle(self.exit(half), 2)]
+
+    def _finish_in(self, box: Box, quarter: Tensor, half: Tensor, guide: Tensor) -> Tensor:
+        """What follows the global context, in a box of the output alone: each layer where the next one looks.
+
+        Args:
+            box: of the output, pixels.
+            quarter, half: float (B, wide, H/4, W/4) and (B, shallow, H/2, W/2), whole.
+            guide: float (B, 3, H, W), what stands outside the box.
+
+        Returns:
+            float (B, 3, H, W).
+        """
+        size, size_half = (quarter.shape[2], quarter.shape[3]), (half.shape[2], half.shape[3])
+        everywhere = (0, 0, *size)
+        at_exit = shrink(box, 2)
+        at_merge = grow(at_exit, 1, size_half)
+        at_up = shrink(grow(at_merge, 1, size_half), 2)
+        wants = [grow(at_up, 1, size)]  # of the blocks, last first
+        for block in list(self.blocks_after)[:0:-1]:
+            wide = reach(block.dilated) if isinstance(block, DilatedBlock) else max(size)
+            wants.append(grow(wants[-1], wide, size))
+        have = everywhere
+        for block, want in zip(self.blocks_after, reversed(wants), strict=True):
+            if isinstance(block, DilatedBlock):
+                quarter, have = block.forward_in(quarter, have, want, size), want
+            else:
+                quarter = block(quarter)
+        up = F.pixel_shuffle(conv_in(self.up, F.silu(quarter), have, at_up, size), 2)
+        both = torch.cat([F.silu(up), cut(half, (0, 0, *size_half), enlarge(at_up, 2))], dim=1)
+        merged = F.silu(conv_in(self.merge, both, enlarge(at_up, 2), at_merge, size_half))
+        change = F.pixel_shuffle(conv_in(self.exit, merged, at_merge, at_exit, size_half), 2)
+        result = guide.clone()
+        top, left, bottom, right = enlarge(at_exit, 2)
+        result[:, :, top:bottom, left:right] += change
+        return result

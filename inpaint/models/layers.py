@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inpaint.models.part import Box, conv_in, cut, grow, reach
+
 
 @dataclass(frozen=True)
 class SizeRule:
@@ -31,11 +33,13 @@ class InpaintingNetwork(nn.Module):
         config: the frozen dataclass it was built from.
         size_rule: sizes that `compute` accepts.
         takes_guide: whether it takes a coarser fill as third argument.
+        takes_box: whether it saves work where only a rectangle of its output is wanted.
     """
 
     config: Any
     size_rule: SizeRule = SizeRule()
     takes_guide: bool = False
+    takes_box: bool = False
 
     def compute(self, photo: Tensor, mask: Tensor) -> list[Tensor]:
         """Every stage's output (B, 3, H, W) in order, for H and W that obey the size rule; `forward` says the rest."""
@@ -51,7 +55,10 @@ class InpaintingNetwork(nn.Module):
 
         return theoretical_field(self).field
 
-    def forward(self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None) -> Tensor:
+    def forward(
+        self, photo: Tensor, mask: Tensor, guide: Tensor | None = None, guided: Tensor | None = None,
+        box: Box | None = None,
+    ) -> Tensor:
         """Fill the hole of each photo; known pixels are reconstructed too and are for the caller to discard.
 
         Args:
@@ -59,29 +66,31 @@ class InpaintingNetwork(nn.Module):
             mask: float (B, 1, H, W), 1 = hole, 0 = known.
             guide: float (B, 3, H, W) in [-1, 1], a coarser fill at this size, or None; for networks that take one.
             guided: float (B, 1, 1, 1), 1 where a sample's guide counts; None means all of them.
+            box: where the output is wanted; a network that `takes_box` may leave anything elsewhere.
 
         Returns:
             float (B, 3, H, W), about [-1, 1] (clamp it), before compositing.
         """
-        return self._run(photo, mask, guide, guided)[-1]
+        return self._run(photo, mask, guide, guided, box)[-1]
 
     def stages(self, photo: Tensor, mask: Tensor) -> list[Tensor]:
         """Every stage's output (B, 3, H, W) in order, the last being `forward`'s; arguments as there."""
         return self._run(photo, mask, None, None)
 
-    def _run(self, photo: Tensor, mask: Tensor, guide: Tensor | None, guided: Tensor | None) -> list[Tensor]:
+    def _run(
+        self, photo: Tensor, mask: Tensor, guide: Tensor | None, guided: Tensor | None, box: Box | None = None
+    ) -> list[Tensor]:
         height, width = photo.shape[-2:]
         if photo.ndim != 4 or photo.shape[1] != 3 or mask.shape != (photo.shape[0], 1, height, width):
             got = f"{tuple(photo.shape)} and {tuple(mask.shape)}"
             raise ValueError(f"photo must be (B, 3, H, W) and mask (B, 1, H, W) of the same size, got {got}")
-        if guide is None:
-            inputs = [pad_to_rule(x, self.size_rule) for x in (photo, mask)]
-            outputs = self.compute(*inputs)
-        elif self.takes_guide:
-            inputs = [pad_to_rule(x, self.size_rule) for x in (photo, mask, guide)]
-            outputs = self.compute(*inputs, guided)  # type: ignore[call-arg]
-        else:
+        if guide is not None and not self.takes_guide:
             raise ValueError(f"{type(self).__name__} takes no guide")
+        inputs = [pad_to_rule(x, self.size_rule) for x in (photo, mask, guide) if x is not None]
+        named: dict[str, Any] = {} if guided is None or guide is None else {"guided": guided}
+        if self.takes_box and box is not None:
+            named["box"] = box
+        outputs = self.compute(*inputs, **named)
         return [output[..., :height, :width] for output in outputs]
 
 
@@ -135,6 +144,13 @@ class DilatedBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Float (B, channels, H, W) to the same shape."""
         return x + self.mix(F.silu(self.dilated(F.silu(x))))
+
+    def forward_in(self, x: Tensor, have: Box, want: Box, size: tuple[int, int]) -> Tensor:
+        """As `forward` in the box `want` alone; the arguments are those of `conv_in`."""
+        seen = grow(want, reach(self.dilated), size)
+        inner = conv_in(self.dilated, F.silu(cut(x, have, seen)), seen, want, size)
+        mixed: Tensor = self.mix(F.silu(inner))
+        return cut(x, have, want) + mixed
 
 
 class GlobalContext(nn.Module):
