@@ -10,7 +10,7 @@ from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
 from inpaint.filling.blend import seam_score
-from inpaint.filling.choose import Choice, choose_engine, hole_depth
+from inpaint.filling.choose import Choice, choose_engine, hole_depth, network_suffices
 from inpaint.filling.engines import WindowEngines, variants
 from inpaint.filling.enlarge import paste_enlarged, shrink_factor, shrink_window
 from inpaint.filling.kernels import Kernel
@@ -109,7 +109,8 @@ class Inpainter:
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
         depth, reach = hole_depth(small_hole), self._reach(small_hole)
-        choice = choose_engine(part, small_hole, depth, reach)
+        alone = self.network.takes_guide and factor == 1 and network_suffices(photo.shape, hole.shape)
+        choice = choose_engine(part, small_hole, depth, reach, alone)
         if options.engine != "auto":
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
         ways = variants(choice.engine, choice.guide, options.seed, len(results))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inpaint.filling.choose import choose_engine, hole_depth, texture
+from inpaint.filling.choose import choose_engine, hole_depth, network_suffices, texture
 from inpaint.filling.engines import Variant, variants
 from inpaint.options import FillOptions
 from tests.conftest import scene
@@ -26,6 +26,17 @@ def test_a_hairline_needs_no_network_and_a_broad_hole_does():
     assert (second.engine, second.guide) == ("detail", "network") and second.scores["known_share"] == 0.84
     deep = choose_engine(photo, broad, 300.0, 260.0)
     assert "deeper than the network sees" in deep.reason and deep.scores["depth_to_reach"] > 1
+
+
+def test_the_network_fills_alone_in_photos_of_its_size_and_patches_in_larger_ones():
+    photo = scene(200, 200).astype(np.float32)
+    for hole in (box(200, 200, 100, 20, 104, 180), box(200, 200, 60, 60, 140, 140)):
+        choice = choose_engine(photo, hole, hole_depth(hole), 260.0, alone=True)
+        assert choice.engine == "network" and "measured best at this size" in choice.reason
+    wide = box(256, 256, 90, 90, 166, 166)
+    assert choose_engine(bricks(), wide, hole_depth(wide), 260.0, alone=True).engine == "patch"
+    assert network_suffices((1024, 700, 3), (512, 300)) and not network_suffices((1025, 700, 3), (512, 300))
+    assert not network_suffices((1024, 700, 3), (513, 300))
 
 
 def test_where_nothing_can_be_copied_the_network_fills():
@@ -80,7 +91,7 @@ def test_variants_begin_with_the_choice_and_never_repeat():
 
 
 def test_the_report_gives_the_reason_and_a_hairline_runs_no_network(inpainter):
-    photo, mask = scene(120, 160), box(120, 160, 50, 20, 54, 140)
+    photo, mask = scene(120, 1100), box(120, 1100, 50, 20, 54, 140)
     report = inpainter.fill(photo, mask).report
     (hole,) = report.holes
     assert hole.engine == "detail" and hole.network_reach is None and "hairline" in hole.reason and hole.scores

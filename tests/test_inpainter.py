@@ -53,7 +53,7 @@ def test_engines_fill_with_something_close(inpainter, engine):
     error = np.abs(result.photo[mask].astype(int) - photo[mask].astype(int)).mean()
     black = photo[mask].astype(int).mean()
     assert error < 0.4 * black
-    assert {h.engine for h in result.report.holes} == {"detail" if engine == "auto" else engine}
+    assert {h.engine for h in result.report.holes} == {"network" if engine == "auto" else engine}
 
 
 def test_what_stands_in_the_hole_does_not_matter(inpainter):
@@ -222,11 +222,12 @@ def test_both_depths_agree(inpainter):
 def test_progress_rises_from_start_to_end(inpainter):
     heard = []
     photo, mask = scene(300, 260), holes(300, 260)["several"]
-    result = inpainter.fill(photo, mask, progress=lambda stage, done: heard.append((stage, done)))
+    options = FillOptions(engine="detail")
+    result = inpainter.fill(photo, mask, options, progress=lambda stage, done: heard.append((stage, done)))
     shares = [done for _, done in heard]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and len(shares) > 5
     assert {"windows", "structure", "detail", "done"} <= {stage for stage, _ in heard}
-    assert np.array_equal(result.photo, inpainter.fill(photo, mask).photo)
+    assert np.array_equal(result.photo, inpainter.fill(photo, mask, options).photo)
 
 
 @pytest.mark.parametrize("after", [1, 3, 5])

@@ -1,7 +1,8 @@
 """Which engine fills a hole, when nobody names one.
 
-The rule is as simple as the measurements allow (`docs/filling.md`): patches guided by the network were best for every
-kind of mask, and patches alone where all surroundings are one even texture, which the guide has lost. A self-test,
+The rule is as simple as the measurements allow (`docs/filling.md`): in photos and windows of the size it was trained
+for the network was best for every kind of mask; patches guided by it where they are larger, since its fill would be blurred
+there; and patches alone where all surroundings are one even texture, which the network has lost. A self-test,
 filling stand-in holes in the known surroundings and scoring them, is not used: even when the cheap score was given the
 true photo under the real hole, choosing by it was no better than not choosing.
 """
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.filling.detail import MIN_SOURCES, valid_sources
+from inpaint.filling.structure import FINEST
 
 PARTS = 4  # rows and columns of parts into which a window is divided to see whether it is one texture
 LEAST_PARTS = 8  # of them must be known for the most part
@@ -36,6 +38,20 @@ def hole_depth(hole: NDArray[np.bool_]) -> float:
     """Distance of the innermost hole pixel of a window from a known one (pixels); a window's edge is not known."""
     padded = np.pad(hole, 1, mode="edge").astype(np.uint8)
     return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1].max())
+
+
+def network_suffices(photo: tuple[int, ...], window: tuple[int, ...]) -> bool:
+    """Whether the network fills every pixel of a window itself, in a photo about as large as those it was trained on.
+
+    Args:
+        photo: height and width of the photo, and perhaps more (pixels).
+        window: height and width of the window (pixels).
+
+    Returns:
+        True for windows of at most 512 px in photos of at most 1,024 px. Larger windows it would fill at a smaller
+        size; larger photos have finer grain than it has learnt, which patches copy.
+    """
+    return max(window[:2]) <= FINEST and max(photo[:2]) <= 2 * FINEST
 
 
 def texture(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float, float] | None:
@@ -70,18 +86,23 @@ def texture(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float,
     return between / total, float(np.std(contrasts) / np.mean(contrasts))
 
 
-def choose_engine(photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None) -> Choice:
-    """Choose by how deep the hole is, how much there is to copy, and whether it is all one texture.
+def choose_engine(
+    photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None, alone: bool = False
+) -> Choice:
+    """Choose by how deep the hole is, how much there is to copy, whether it is all one texture, and its size.
 
     Args:
         photo: float32 (H, W, 3) in [0, 255], the window.
         hole: bool (H, W), the window's mask.
         depth: of the hole (pixels).
         reach: how far the network sees (pixels); None where that is not known.
+        alone: whether photo and window are small enough for the network to fill them without patches
+            (`network_suffices`).
 
     Returns:
-        `network` where fewer than 50 known patches can be copied; `detail` guided by diffusion where the hole is
-        a hairline; `patch` in an even texture; and `detail` guided by the network otherwise.
+        `network` where fewer than 50 known patches can be copied; `patch` in an even texture, unless the hole is a
+        hairline; `network` where it may fill alone; `detail` guided by diffusion where the hole is a hairline; and
+        `detail` guided by the network otherwise.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -91,13 +112,15 @@ def choose_engine(photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: fl
         scores["depth_to_reach"] = round(depth / reach, 3)
     if sources < MIN_SOURCES:
         return Choice("network", "network", scores, f"only {sources} known patches to copy from")
-    if depth <= HAIRLINE:
+    if depth <= HAIRLINE and not alone:
         return Choice("detail", "diffusion", scores, f"a hairline, {depth:.1f} pixels deep: diffusion guides it")
-    even = texture(photo, hole)
+    even = texture(photo, hole) if depth > HAIRLINE else None
     if even is not None:
         scores["colour_between_parts"], scores["contrast_spread"] = round(even[0], 3), round(even[1], 3)
         if even[0] <= EVEN and even[1] <= ALIKE:
             return Choice("patch", "network", scores, "all around is one texture, which patches alone go on best")
+    if alone:
+        return Choice("network", "network", scores, "the network, which measured best at this size")
     if reach is not None and depth > reach:
         return Choice("detail", "network", scores, "patches, though the hole is deeper than the network sees")
     return Choice("detail", "network", scores, "patches guided by the network measured best for such holes")
