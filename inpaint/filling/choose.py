@@ -1,8 +1,8 @@
 """Which engine fills a hole, when nobody names one.
 
 The rule is as simple as the measurements allow (`docs/filling.md`): in photos and windows of the size it was trained
-for the network was best for every kind of mask; patches guided by it where they are larger, since its fill would be blurred
-there; and patches alone where all surroundings are one even texture, which the network has lost. A self-test,
+for the network was best for every kind of mask; patches guided by it where they are larger, since its fill would be
+blurred there; and patches alone where all surroundings are one even texture, which the network has lost. A self-test,
 filling stand-in holes in the known surroundings and scoring them, is not used: even when the cheap score was given the
 true photo under the real hole, choosing by it was no better than not choosing.
 """
