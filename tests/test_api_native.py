@@ -213,7 +213,7 @@ def test_models_and_pages(client):
     page = client.get("/docs").text
     assert "/v1/fill" in page and "curl -F photo" in page and "http://" not in page.replace(str(client.base_url), "")
     text = client.get("/metrics").text
-    for name in ("inpaint_requests_total", "inpaint_queue_length", 'stage="detail"', "inpaint_workers_resident_bytes"):
+    for name in ("inpaint_requests_total", "inpaint_queue_length", 'stage="structure"', "inpaint_workers_resident_bytes"):
         assert name in text
 
 

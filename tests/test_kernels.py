@@ -14,10 +14,11 @@ import numpy as np
 from inpaint.filling.kernels import Kernel, NO_CACHE
 assert Kernel.uncached
 from inpaint.inpainter import Inpainter
+from inpaint.options import FillOptions
 photo, mask = np.full((24, 24, 3), 90, np.uint8), np.zeros((24, 24), bool)
 mask[8:16, 8:16] = True
 inpainter = Inpainter.load(device="cpu")
-first, second = inpainter.fill(photo, mask), inpainter.fill(photo, mask)
+first, second = (inpainter.fill(photo, mask, FillOptions(engine="detail")) for _ in range(2))
 assert (first.photo == 90).all()
 assert first.report.notes == [NO_CACHE] and second.report.notes == []
 """
