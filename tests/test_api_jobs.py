@@ -42,7 +42,8 @@ def test_a_job_and_its_events():
     with ServedApi() as served:
         client = served.client
         photo, hole = sample(240, 320)
-        accepted = begin(client, picture(photo, "JPEG"), mask_file(hole), data={"seed": "5", "engine": "detail"})
+        asked = {"seed": "5", "engine": "detail"}
+        accepted = begin(client, picture(photo, "JPEG"), mask_file(hole), data=asked)
         assert accepted.status_code == 202
         name = accepted.json()["id"]
         told = client.get(f"/v1/jobs/{name}/events")
@@ -53,7 +54,7 @@ def test_a_job_and_its_events():
         assert progress == sorted(progress) and progress[-1] == 1
         result = client.get(f"/v1/jobs/{name}/result")
         direct = client.post(
-            "/v1/fill", files={"photo": picture(photo, "JPEG"), "mask": mask_file(hole)}, data={"seed": "5", "engine": "detail"}
+            "/v1/fill", files={"photo": picture(photo, "JPEG"), "mask": mask_file(hole)}, data=asked
         )
         assert result.content == direct.content and result.headers["content-type"] == "image/jpeg"
         failed = ended(client, begin(client, b"hello").json()["id"])
