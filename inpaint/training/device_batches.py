@@ -103,7 +103,7 @@ class _Store:
 
 
 class DeviceBatches:
-    """Batches made wholly on one device, where all photos lie as one uint8 tensor: right for a GPU.
+    """Batches made wholly on one device, where all photos lie as one int32 tensor: right for a GPU.
 
     Args:
         photos: the decoded photos.
@@ -128,8 +128,9 @@ class DeviceBatches:
         self.rng = np.random.default_rng(seeds.pop())
         self.stores: dict[int, _Store] = {}
         for chance in (0.0, config.coarse_share, config.coarse_share + config.fine_share):
-            size, count, coarse = step_size(config, chance)
-            self.stores.setdefault(size, _Store(self, size, count, coarse, seeds.pop(), silhouettes))
+            (size, count, coarse), seed = step_size(config, chance), seeds.pop()
+            if size not in self.stores:
+                self.stores[size] = _Store(self, size, count, coarse, seed, silhouettes)
 
     @staticmethod
     def _packed(photo: NDArray[np.uint8]) -> Tensor:
