@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from inpaint.filling import blend
 from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, working_scale
-from inpaint.filling.structure import octave_sizes, shrink_known
+from inpaint.filling.structure import fill_structure, near_parts, octave_sizes, shrink_known
+from inpaint.models.dilated import Dilated, DilatedConfig
+from inpaint.models.part import overlap
 from tests.conftest import scene
 
 
@@ -12,6 +15,43 @@ def test_octaves_end_at_the_window_and_start_at_training_size():
     assert octave_sizes(512, 256, finest=256) == [(64, 32), (128, 64), (256, 128)]
     assert octave_sizes(60, 50) == [(60, 50)] and octave_sizes(100, 90, guided=False) == [(100, 90)]
     assert octave_sizes(2048, 1024)[-1] == (512, 256)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_near_parts_hold_every_hole_and_never_overlap(seed):
+    rng = np.random.default_rng(seed)
+    hole = np.zeros((300, 410), bool)
+    for top, left in rng.integers(0, [300, 410], (6, 2)):
+        hole[top : top + 30, left : left + 12] = True
+    parts = near_parts(hole)
+    covered = np.zeros(hole.shape, int)
+    for top, left, bottom, right in parts:
+        assert 0 <= top < bottom <= 300 and 0 <= left < right <= 410
+        covered[top:bottom, left:right] += 1
+    assert covered.max() == 1
+    rows, columns = np.nonzero(hole)
+    for down, across in ((-24, 0), (24, 0), (0, -24), (0, 24)):  # NEAR pixels around are in it, too
+        assert covered[np.clip(rows + down, 0, 299), np.clip(columns + across, 0, 409)].all()
+    assert not any(overlap(a, b) for a in parts for b in parts if a is not b)
+
+
+def test_no_hole_has_no_parts():
+    assert near_parts(np.zeros((20, 20), bool)) == []
+
+
+def test_octaves_after_the_first_are_computed_near_the_holes_alone():
+    torch.manual_seed(0)
+    network = Dilated(DilatedConfig(8, 8)).eval()
+    seen = []
+    network.entry.register_forward_hook(lambda _, inputs, __: seen.append(tuple(2 * n for n in inputs[0].shape[-2:])))
+    mask = np.zeros((400, 512), bool)
+    mask[100:140, 80:128] = mask[330:336, 440:446] = True
+    photo = working_scale(scene(400, 512))
+    fill = fill_structure(network, photo, mask, torch.device("cpu"))
+    assert fill.shape == photo.shape and np.isfinite(fill).all()
+    first = [(52, 64), (28, 32), (40, 48)]  # 50, 25 and 38 rows, up to a multiple of 4
+    assert seen[:3] == first and seen[-2:] == [(112, 112), (64, 64)]
+    assert all(height * width <= 128 * 128 for height, width in seen)
 
 
 def test_shrinking_ignores_the_hole():

@@ -2,9 +2,10 @@
 
 The rule is as simple as the measurements allow (`docs/filling.md`): in photos and windows of the size it was trained
 for the network was best for every kind of mask; patches guided by it where they are larger, since its fill would be
-blurred there; and patches alone where all surroundings are one even texture, which the network has lost. A self-test,
-filling stand-in holes in the known surroundings and scoring them, is not used: even when the cheap score was given the
-true photo under the real hole, choosing by it was no better than not choosing.
+blurred there; and patches alone where all surroundings are one even texture, which the network has lost, or one flat
+colour, which it does not meet exactly. A self-test, filling stand-in holes in the known surroundings and scoring them,
+is not used: even when the cheap score was given the true photo under the real hole, choosing by it was no better than
+not choosing.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ LEAST_PARTS = 8  # of them must be known for the most part
 EVEN = 0.04  # share of the colours' variance that lies between parts, up to which they have one colour
 ALIKE = 0.15  # spread of the parts' contrasts against their mean, up to which they have one texture
 CONTRAST = 100.0  # variance of the colours (sum of three channels) from which on there is a texture
+RIM = 8  # width of the rim that is looked at for one flat colour, pixels
+FLAT = 1.5  # standard deviation of every channel up to which it is one, of 255
 HAIRLINE = 8.0  # depth up to which diffusion guides the patches at least as well as the network does, pixels
 
 
@@ -86,6 +89,21 @@ def texture(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float,
     return between / total, float(np.std(contrasts) / np.mean(contrasts))
 
 
+def rim_spread(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> float:
+    """How far the known pixels around a hole are from one flat colour.
+
+    Args:
+        photo: float32 (H, W, 3) in [0, 255], the window.
+        hole: bool (H, W), True = hole.
+
+    Returns:
+        the largest standard deviation of a channel among known pixels at most 8 px from the hole; infinite where there
+        are none.
+    """
+    rim = (cv2.dilate(hole.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)) > 0) & ~hole
+    return float(photo[rim].std(axis=0).max()) if rim.any() else float("inf")
+
+
 def choose_engine(
     photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None, alone: bool = False
 ) -> Choice:
@@ -101,8 +119,9 @@ def choose_engine(
 
     Returns:
         `network` where fewer than 50 known patches can be copied; `patch` in an even texture, unless the hole is a
-        hairline; `network` where it may fill alone; `detail` guided by diffusion where the hole is a hairline; and
-        `detail` guided by the network otherwise.
+        hairline; where the network may fill alone, `detail` guided by diffusion if one flat colour is all around, which
+        the network misses by 2 to 4 levels, and else `network`; `detail` guided by diffusion where the hole is a
+        hairline; and `detail` guided by the network otherwise.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -119,6 +138,8 @@ def choose_engine(
         scores["colour_between_parts"], scores["contrast_spread"] = round(even[0], 3), round(even[1], 3)
         if even[0] <= EVEN and even[1] <= ALIKE:
             return Choice("patch", "network", scores, "all around is one texture, which patches alone go on best")
+    if alone and rim_spread(photo, hole) <= FLAT:
+        return Choice("detail", "diffusion", scores, "all around is one flat colour, which patches copy exactly")
     if alone:
         return Choice("network", "network", scores, "the network, which measured best at this size")
     if reach is not None and depth > reach:

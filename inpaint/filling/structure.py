@@ -3,8 +3,6 @@
 A network that takes no guide, as those of the papers, fills the window in one pass at the last octave's size.
 """
 
-import math
-
 import cv2
 import numpy as np
 import torch
@@ -14,12 +12,14 @@ from torch.nn import functional as F
 
 from inpaint.filling.progress import Progress
 from inpaint.models.layers import InpaintingNetwork, composite
-from inpaint.models.part import Box, grow
+from inpaint.models.part import Box, grow, overlap, unite
 
 COARSEST = 64  # longest side of the first octave is at most that of the whole scenes of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
 GUIDING = 128  # the same for a fill that only guides patches: finer octaves add 1 %, and take four times as long
 BEYOND = 4  # pixels around the hole's bounding box that resizing to the next octave reads
+NEAR = 24  # pixels around a hole that octaves after the first look at: what is farther off, the guide has seen
+GRID = 16  # the edges of what they look at lie on multiples of it, so that few shapes are prepared for, pixels
 SMALLER = (0.5, 0.75)  # of the first octave's size: fills at these sizes are averaged with its own
 
 
@@ -66,6 +66,45 @@ def shrink_known(
     return (small / np.maximum(share, 1e-3)[..., None]).astype(np.float32), share < 0.5
 
 
+def touched(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels of a smaller size (height, width) that hold any of the hole, bool (h, w)."""
+    if size == mask.shape:
+        return mask
+    return cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0
+
+
+def hole_box(hole: NDArray[np.bool_]) -> Box:
+    """Where a fill is wanted: around the hole; everywhere if there is none."""
+    size = (hole.shape[0], hole.shape[1])
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    if not len(rows):
+        return 0, 0, *size
+    return grow((int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), BEYOND, size)
+
+
+def near_parts(hole: NDArray[np.bool_]) -> list[Box]:
+    """Rectangles that hold all holes with their near surroundings, no two of which overlap.
+
+    Args:
+        hole: bool (H, W), True = hole.
+
+    Returns:
+        boxes (pixels, ends excluded).
+    """
+    height, width = hole.shape
+    side = 2 * NEAR + 1
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(hole.astype(np.uint8), np.ones((side, side))))
+    boxes: list[Box] = []
+    for left, top, across, down, _ in stats[1:count].tolist():
+        bottom, right = -(-(top + down) // GRID) * GRID, -(-(left + across) // GRID) * GRID
+        box = (top - top % GRID, left - left % GRID, min(height, bottom), min(width, right))
+        while meeting := [other for other in boxes if overlap(box, other)]:
+            boxes = [other for other in boxes if other not in meeting]
+            box = unite([box, *meeting])
+        boxes.append(box)
+    return boxes
+
+
 def _tensors(
     scaled: NDArray[np.float32], mask: NDArray[np.bool_], size: tuple[int, int], device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -75,15 +114,28 @@ def _tensors(
     return known, torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
 
 
-def _hole_box(mask: NDArray[np.bool_], size: tuple[int, int]) -> Box:
-    """Where a fill is wanted at a smaller size (height, width): around the hole; everywhere if there is none."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return 0, 0, *size
-    down, across = size[0] / mask.shape[0], size[1] / mask.shape[1]
-    top, bottom = int(rows[0] * down), math.ceil((rows[-1] + 1) * down)
-    left, right = int(columns[0] * across), math.ceil((columns[-1] + 1) * across)
-    return grow((top, left, bottom, right), BEYOND, size)
+def _run(network: InpaintingNetwork, inputs: list[Tensor], box: Box) -> Tensor:
+    """The network's fill in a box, float (1, 3, h, w) in [-1, 1]; the inputs are its photo, hole and perhaps guide."""
+    last = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
+    return network(*last, box=box).float().clamp(-1, 1)
+
+
+def _refine(network: InpaintingNetwork, known: Tensor, hole: Tensor, guide: Tensor, where: NDArray[np.bool_]) -> Tensor:
+    """A fill at the guide's size, computed near the holes alone; elsewhere stands the guide.
+
+    Args:
+        network: a generator that takes a guide.
+        known, hole, guide: float (1, C, h, w), its inputs.
+        where: bool (h, w), pixels for which a fill is wanted.
+
+    Returns:
+        float (1, 3, h, w) in [-1, 1].
+    """
+    result = guide.clone()
+    for top, left, bottom, right in near_parts(where):
+        part = slice(top, bottom), slice(left, right)
+        result[..., *part] = _run(network, [x[..., *part] for x in (known, hole, guide)], hole_box(where[part]))
+    return result
 
 
 def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32], mask: NDArray[np.bool_]) -> Tensor:
@@ -102,7 +154,7 @@ def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32
     fills = [first]
     for share in SMALLER:
         size = max(1, round(height * share)), max(1, round(width * share))
-        fill = network(*_tensors(scaled, mask, size, first.device), box=_hole_box(mask, size)).float()
+        fill = _run(network, [*_tensors(scaled, mask, size, first.device)], hole_box(touched(mask, size)))
         fills.append(F.interpolate(fill, size=(height, width), mode="bicubic"))
     return torch.stack(fills).mean(dim=0).clamp(-1, 1)
 
@@ -136,13 +188,14 @@ def fill_structure(
     for octave, size in enumerate(sizes):
         progress("structure", size[0] * size[1] / (4 * sizes[-1][0] * sizes[-1][1]) if octave else 0.0)
         known, hole_map = _tensors(scaled, mask, size, device)
-        if guide is not None:
+        where = touched(mask, size)
+        if guide is None:
+            prediction = _run(network, [known, hole_map], hole_box(where))
+            if network.takes_guide:
+                prediction = _agree(network, prediction, scaled, mask)
+        else:
             guide = F.interpolate(guide, size=size, mode="bilinear")
-        inputs = [known, hole_map] if guide is None else [known, hole_map, guide]
-        inputs = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
-        prediction = network(*inputs, box=_hole_box(mask, size)).float().clamp(-1, 1)
-        if octave == 0 and network.takes_guide:
-            prediction = _agree(network, prediction, scaled, mask)
+            prediction = _refine(network, known, hole_map, guide, where)
         guide = composite(prediction, known, hole_map)
     fill = ((prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.float32)
     if fill.shape[:2] != (height, width):

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.models.part import overlap, unite
+
 Mask = NDArray[np.bool_]
 Core = tuple[int, int, int, int]  # top, left, bottom, right of holes, pixels, ends excluded
 LEAST_CONTEXT = 48  # pixels
@@ -108,14 +110,6 @@ def _cut(core: Core, mask: Mask) -> list[Core]:
     return [tile for tile in tiles if tile is not None]
 
 
-def _union(a: Core, b: Core) -> Core:
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
-
-
-def _meet(a: Core, b: Core) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
 def _merge(cores: list[Core], depths: list[float], context: float) -> list[tuple[Core, float]]:
     """Join cores that meet, or whose contexts meet while the joint core stays small."""
     merging = True
@@ -123,12 +117,12 @@ def _merge(cores: list[Core], depths: list[float], context: float) -> list[tuple
         merging = False
         for i in range(len(cores)):
             for j in range(len(cores) - 1, i, -1):
-                joined = _union(cores[i], cores[j])
+                joined = unite([cores[i], cores[j]])
                 small = max(_size(joined)) <= MERGED_SIDE
                 reach = _margin(cores[i], depths[i], context) + _margin(cores[j], depths[j], context)
                 top, left, bottom, right = cores[i]
-                near = small and _meet((top - reach, left - reach, bottom + reach, right + reach), cores[j])
-                if near or _meet(cores[i], cores[j]):
+                near = small and overlap((top - reach, left - reach, bottom + reach, right + reach), cores[j])
+                if near or overlap(cores[i], cores[j]):
                     cores[i], depths[i] = joined, max(depths[i], depths[j])
                     del cores[j], depths[j]
                     merging = True
