@@ -1,14 +1,16 @@
 """What the proof of a written file costs beside its fill: seconds by stage, several runs in one process.
 
-    python benchmarks/proof.py [--megapixels 24] [--share 0.01] [--runs 3] [--threads N] [CASE ...]
+    python -m benchmarks.proof [--megapixels 24] [--share 0.01] [--runs 3] [--threads N] [CASE ...]
 
-Each run fills the same photo file and proves the output; the ratio is that of one run, and its median and range over
-the runs are printed, so that other work on the machine counts for both sides.
+Each run reads a photo file, fills its hole, writes it, and proves the output. Printed are medians over the runs, of the
+seconds that pass and of the processor's seconds (all threads): other work on the machine lengthens only the former.
 """
 
 import argparse
 import statistics
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +68,39 @@ def make_mask(shape: tuple[int, int], share: float) -> NDArray[np.bool_]:
     return mask.astype(bool)
 
 
+Seconds = tuple[float, float]  # that pass, and of the processor
+STAGES = ("read", "fill", "write", "proof")
+
+
 def measure(name: str, photo: NDArray[np.uint8], mask: NDArray[np.bool_], inpainter: Any, runs: int) -> str:
     """One row of the table."""
-    from inpaint.fill_file import FillJob, fill_file
+    from inpaint.photo.files import load_photo, write_photo
+    from inpaint.photo.verify import verify_photo
 
     title, suffix, _ = CASES[name]
+    taken: dict[str, list[Seconds]] = {stage: [] for stage in STAGES}
+
+    def timed(stage: str, work: Callable[..., Any], *given: Any) -> Any:
+        start = time.perf_counter(), time.process_time()
+        made = work(*given)
+        taken[stage].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        return made
+
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, f"photo{suffix}"), Path(folder, f"out{suffix}")
         write_case(source, photo, name)
-        job = FillJob(source, mask, output, overwrite=True)
-        made = []
-        for _ in range(runs):
-            done = fill_file(job, lambda: inpainter)
-            assert done.verification is not None
-            made.append(done.seconds)
-    best = {stage: min(seconds[stage] for seconds in made) for stage in made[0]}
-    cells = [f"{best[stage]:.2f}" for stage in ("read", "fill", "write", "verify")]
-    for whole in (("fill",), ("read", "fill", "write")):
-        shares = [100 * seconds["verify"] / sum(seconds[stage] for stage in whole) for seconds in made]
-        cells.append(f"{statistics.median(shares):.1f} ({min(shares):.1f} to {max(shares):.1f})")
+        for _ in range(runs + 1):  # the first compiles what is compiled once
+            before = timed("read", load_photo, source)
+            result = timed("fill", inpainter.fill, before.visible_pixels(), mask)
+            filled = before.with_pixels(np.where(mask[..., None], result.photo, before.pixels))
+            timed("write", write_photo, output, filled, output)
+            timed("proof", verify_photo, output, output, filled, mask, before.source.lossless)
+            output.unlink()
+    cells = []
+    for clock in (0, 1):
+        spent = {stage: statistics.median(one[clock] for one in taken[stage][1:]) for stage in STAGES}
+        shares = (100 * spent["proof"] / spent["fill"], 100 * spent["proof"] / sum(spent[s] for s in STAGES))
+        cells += [f"{spent[stage]:.2f}" for stage in STAGES] + [f"{share:.1f}" for share in shares]
     return f"| {title} | " + " | ".join(cells) + " |"
 
 
@@ -94,7 +110,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--megapixels", type=float, default=24)
     parser.add_argument("--share", type=float, default=0.01, help="of the photo's area that the hole covers")
-    parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, help="default: as the program chooses")
     parser.add_argument("--photo", type=Path, default=Path(__file__).parent.parent / "docs" / "before.png")
     args = parser.parse_args()
@@ -107,8 +123,8 @@ def main() -> None:
     photo = make_photo(args.photo, args.megapixels)
     mask = make_mask(photo.shape[:2], args.share)
     inpainter.fill(photo[:512, :512], make_mask((512, 512), 0.05))  # compiles what is compiled once
-    print("| case | read s | fill s | write s | of it proof s | proof, % of the fill | % of everything |")
-    print("|---|" + "---:|" * 6)
+    print("| case |" + 2 * " read | fill | write | proof | % of the fill | % of all |" + " (passing, then processor)")
+    print("|---|" + "---:|" * 12)
     for name in args.cases or CASES:
         print(measure(name, photo, mask, inpainter, args.runs), flush=True)
 

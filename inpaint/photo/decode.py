@@ -148,6 +148,15 @@ def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
     return notes
 
 
+def has_half_chroma(form: str, data: bytes) -> bool:
+    """Whether an AVIF or HEIC stores chroma at half the size both ways, by its first decoder configuration."""
+    if form == "AVIF":  # AV1 in ISO media files, section 2.3: the third byte ends in monochrome, x, y and the place
+        box = data.find(b"av1C")
+        return 0 <= box < len(data) - 7 and data[box + 6] & 0x1C == 0x0C
+    box = data.find(b"hvcC") if form == "HEIF" else -1  # ISO 14496-15, section 8.3.3: chroma_format_idc
+    return 0 <= box < len(data) - 21 and data[box + 20] & 3 == 1
+
+
 def is_deep(picture: Any, data: bytes) -> bool:
     """Whether a PNG or TIFF has 16 bits per channel."""
     if picture.format == "PNG":

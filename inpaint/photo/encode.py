@@ -14,7 +14,7 @@ from inpaint.errors import OutputError
 from inpaint.photo import png, segments
 from inpaint.photo.colour import from_rgb, srgb_profile
 from inpaint.photo.formats import BY_NAME, Format
-from inpaint.photo.jpeg import encode_jpeg
+from inpaint.photo.jpeg import encode_jpeg, is_progressive
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.png_rows import encode_rows
@@ -206,7 +206,10 @@ def _jpeg(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     if native is not None and photo.source and photo.source.native_mode == "CMYK":
         return encode_jpeg(photo, native, "CMYK"), False, []
     colours = np.ascontiguousarray(_colours(photo))
-    return encode_jpeg(photo, colours, "L" if photo.greyscale else "RGB"), False, []
+    data = encode_jpeg(photo, colours, "L" if photo.greyscale else "RGB")
+    passes = photo.source and photo.source.format == "JPEG" and is_progressive(photo.source.data)
+    notes = ["a progressive file became a baseline one"] if passes and not is_progressive(data) else []
+    return data, False, notes
 
 
 def _tiff(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
@@ -322,6 +325,12 @@ def _sample(picture: Image.Image) -> Image.Image:
     return found
 
 
+def _half_chroma(photo: Photo, form: str) -> bool:
+    """Whether a photo comes from this lossy format with chroma at half size: so it moves less and is smaller."""
+    source = photo.source
+    return source is not None and source.format == form and not source.lossless and source.half_chroma
+
+
 def _webp(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     picture, packets = _image(replace(photo, bilevel=False, greyscale=False), [], palette=False), _packets(photo)
     same = photo.source is not None and photo.source.format == "WEBP"
@@ -336,10 +345,10 @@ def _webp(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
 
 def _avif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     picture, packets = _image(replace(photo, bilevel=False), [], palette=False), _packets(photo)
-    full = {} if photo.greyscale else {"subsampling": "4:4:4"}
+    chroma = {} if photo.greyscale else {"subsampling": "4:2:0" if _half_chroma(photo, "AVIF") else "4:4:4"}
 
     def write(given: Image.Image, quality: int) -> bytes:
-        return _write(given, "AVIF", quality=quality, speed=AVIF_SPEED, **full, **packets)
+        return _write(given, "AVIF", quality=quality, speed=AVIF_SPEED, **chroma, **packets)
 
     return _about_as_large(photo, "AVIF", picture, write), False, []
 
@@ -361,8 +370,10 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
         return _write(picture, "HEIF", quality=-1, chroma=444, **tiles, **packets), True, []
     tiles["enc_params"] = {"preset": "ultrafast" if large else "fast"}
 
+    chroma = 420 if _half_chroma(photo, "HEIF") else 444
+
     def write(given: Image.Image, quality: int) -> bytes:
-        return _write(given, "HEIF", quality=quality, chroma=444, **tiles, **packets)
+        return _write(given, "HEIF", quality=quality, chroma=chroma, **tiles, **packets)
 
     return _about_as_large(photo, "HEIF", picture, write), False, []
 

@@ -5,7 +5,8 @@ on the way: colours rounded to RGB, chroma smoothed by the decoder's interpolati
 values cut at 0 and 255 and rounded. The first two are avoided here by working on the file's own planes: luma and chroma
 are taken from the decoder before they become RGB, the interpolation of chroma is undone, and the planes are handed to
 the encoder as they are. With `jpeglib` installed (extra `jpeg`) the third goes too: every block of coefficients that
-the fill does not touch is copied from the source. All of that needs the grid of blocks to stay where it was, so a photo
+the fill does not touch is copied from the source (jpeglib writes them in one pass, so a progressive file becomes a
+baseline one, which is said). All of that needs the grid of blocks to stay where it was, so a photo
 that is stored turned is written turned, and its tag goes on saying so.
 """
 
@@ -210,6 +211,12 @@ def _touched(changed: NDArray[np.bool_], size: list[int], blocks: tuple[int, int
     found = np.zeros(blocks, bool)
     found[rows // size[0], columns // size[1]] = True
     return found
+
+
+def is_progressive(data: bytes) -> bool:
+    """Whether a JPEG file comes in passes from coarse to fine."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as picture:
+        return "progressive" in picture.info
 
 
 def _components(encoded: bytes) -> int:

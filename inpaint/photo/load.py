@@ -15,6 +15,7 @@ from inpaint.photo.decode import (
     decode_deep,
     errors_named,
     frame_notes,
+    has_half_chroma,
     has_unstated_channel,
     identify,
     is_deep,
@@ -80,7 +81,7 @@ def _load(path: Path, data: bytes, limits: Limits, thorough: bool) -> Photo:
     source = Source(
         form, pixels, orientation, data if form == "JPEG" else b"", len(data), is_lossless(form, data),
         picture.info.get("compression") != "raw", native, mode if native is not None else "", extra_channel,
-        (times.st_atime_ns, times.st_mtime_ns),
+        (times.st_atime_ns, times.st_mtime_ns), has_half_chroma(form, data),
     )  # fmt: skip
     return Photo(
         pixels, alpha, greyscale, mode in ("P", "PA"), mode == "1", metadata, source,

@@ -27,6 +27,7 @@ class Source:
         native: uint8 (H, W, channels), upright, in `native_mode`, where that is CMYK or LAB.
         extra_channel: the alpha of a TIFF is a channel of unstated meaning, not transparency.
         times: last access and modification in ns.
+        half_chroma: its chroma is stored at half the size in both directions (4:2:0); told for AVIF and HEIC.
     """
 
     format: str
@@ -40,6 +41,7 @@ class Source:
     native_mode: str = ""
     extra_channel: bool = False
     times: tuple[int, int] | None = None
+    half_chroma: bool = False
 
 
 @dataclass(frozen=True)
