@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from inpaint.filling import blend
-from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, working_scale
+from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, working_scale
 from inpaint.filling.structure import fill_structure, near_parts, octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
 from inpaint.models.part import overlap
@@ -83,6 +84,23 @@ def test_seam_correction_removes_a_colour_shift():
     shallow = scene(100, 100)
     corrected = paste(correct_seam(shifted, photo, mask), shallow, mask)
     assert seam_score(corrected, mask) < seam_score(paste(shifted, shallow, mask), mask)
+
+
+def test_sharpening_adds_contrast_inside_the_hole_alone():
+    photo = working_scale(scene(100, 100))
+    mask = np.zeros((100, 100), bool)
+    mask[20:80, 20:80] = True
+    grain = np.random.default_rng(0).normal(128, 60, photo.shape).clip(0, 255)
+    soft = cv2.GaussianBlur(grain.astype(np.float32), (0, 0), 0.8)
+    sharp = sharpen(soft, photo, mask)
+    deep, rim = np.s_[40:60, 40:60], np.s_[20:23, 20:80]
+    contrast = [float((x[deep] - cv2.GaussianBlur(x, (0, 0), 1)[deep]).std()) for x in (soft, sharp)]
+    assert contrast[1] > 1.15 * contrast[0] > 0
+    assert np.array_equal(sharp[rim], soft[rim]) and np.array_equal(sharp[~mask], soft[~mask])
+    assert sharp.min() >= 0 and sharp.max() <= 255
+    flat = np.full_like(photo, 90)
+    assert np.allclose(sharpen(flat, flat, mask), 90, atol=1e-3)
+    assert sharpen(soft, photo, np.zeros_like(mask)) is soft
 
 
 def test_seam_correction_leaves_the_surroundings_and_needs_a_hole():

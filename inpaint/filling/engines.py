@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.filling.blend import correct_seam
+from inpaint.filling.blend import correct_seam, sharpen
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, Synthesis, synthesize
 from inpaint.filling.progress import Progress
@@ -85,7 +85,8 @@ class WindowEngines:
             return Synthesis(self.diffusion(engine, progress))
         first, second = progress.split([0.7, 0.3])
         if engine == "network":
-            return Synthesis(self.structure(progress))
+            fill = self.structure(progress)
+            return Synthesis(sharpen(fill, self.photo, self.hole) if self.network.takes_guide else fill)
         guide = None
         if engine == "detail" and variant.guide == "network":
             guide = self.structure(first, GUIDING)
