@@ -1,6 +1,7 @@
 """Makes docs/filling.jpg: eight fills of scikit-image's sample photos, each as photo with hole, and filled.
 
     PYTHONPATH=. python docs/make_filling_grid.py
+    PYTHONPATH=. python docs/make_filling_grid.py --failures    # docs/failures.jpg: eight that show the limits
 
 The photos are in the public domain or CC0 (scikit-image names each one's source).
 """
@@ -22,6 +23,12 @@ HOLES = [
     ("coffee", 0.83, 0.72, 0.1, 0.16, 25), ("rocket", 0.5, 0.42, 0.06, 0.38, 0), ("astronaut", 0.16, 0.3, 0.15, 0.3, 0),
     ("chelsea", 0.44, 0.42, 0.09, 0.08, 0), ("camera", 0.42, 0.5, 0.17, 0.36, -8),
 ]  # fmt: skip
+FAILURES = [
+    ("astronaut", 0.42, 0.22, 0.13, 0.16, 0), ("chelsea", 0.45, 0.45, 0.3, 0.28, 0),
+    ("coffee", 0.5, 0.45, 0.3, 0.12, 0),
+    ("camera", 0.45, 0.3, 0.12, 0.14, 0), ("astronaut", 0.72, 0.78, 0.24, 0.16, 0), ("brick", 0.4, 0.5, 0.3, 0.3, 0),
+    ("text", 0.5, 0.5, 0.25, 0.14, 0), ("cat", 0.5, 0.5, 0.2, 0.3, 20),
+]  # fmt: skip
 
 
 def square(name: str) -> np.ndarray:
@@ -34,14 +41,16 @@ def square(name: str) -> np.ndarray:
 
 
 def main() -> None:
-    """Fill the eight photos and write the grid."""
+    """Fill eight photos and write the grid."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="weights file in place of the shipped one")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "filling.jpg")
+    parser.add_argument("--failures", action="store_true", help="holes that are filled badly")
+    parser.add_argument("--output", type=Path, help="default: filling.jpg or failures.jpg beside this program")
     args = parser.parse_args()
+    output = args.output or Path(__file__).parent / ("failures.jpg" if args.failures else "filling.jpg")
     inpainter = Inpainter.load(weights=args.weights, device="cpu")
     rows = []
-    for name, x, y, wide, high, angle in HOLES:
+    for name, x, y, wide, high, angle in FAILURES if args.failures else HOLES:
         photo, canvas = square(name), np.zeros((512, 512), np.uint8)
         axes = round(512 * wide), round(512 * high)
         cv2.ellipse(canvas, (round(512 * x), round(512 * y)), axes, angle, 0, 360, 1, -1)
@@ -51,7 +60,7 @@ def main() -> None:
         pair = [cv2.resize(picture, (CELL, CELL), interpolation=cv2.INTER_AREA) for picture in (holed, filled)]
         rows.append(np.concatenate(pair, axis=1))
     grid = np.concatenate([np.concatenate(rows[i : i + 2], axis=1) for i in range(0, 8, 2)], axis=0)
-    Image.fromarray(grid).save(args.output, quality=88)
+    Image.fromarray(grid).save(output, quality=88)
 
 
 if __name__ == "__main__":
