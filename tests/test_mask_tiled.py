@@ -63,3 +63,13 @@ def test_a_larger_photo_is_searched_small_and_drawn_fine():
     found = tiled_mask(large)
     assert found.shape == truth.shape and (found & truth).sum() > 0.85 * truth.sum()
     assert found.sum() < 2.5 * truth.sum()
+
+
+@pytest.mark.parametrize(("opacity", "found"), [(0.9, False), (0.25, True)])
+def test_the_windows_of_a_house_are_no_mark_and_a_faint_solid_one_is(opacity, found):
+    cover = np.zeros((400, 400, 1), np.float32)
+    for y in range(8, 400, 60):
+        for x in range(10, 400, 55):
+            cover[y : y + 40, x : x + 36] = opacity
+    windows = (photo(0, 400, 400) * (1 - cover) * 0.5 + 240 * cover).astype(np.uint8)
+    assert tiled_mask(windows).any() == found

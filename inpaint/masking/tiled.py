@@ -14,6 +14,7 @@ import numpy as np
 
 from inpaint.masking.lattice import Lattice, find_lattice
 from inpaint.masking.pixels import Floats, Mask, Photo, shrunk
+from inpaint.masking.tone import mark_gradient
 
 LONGEST = 800  # pixels of the longer side at which the lattice and the tone are found
 DRAWN = 1600  # pixels of the longer side at which the strokes are drawn
@@ -24,6 +25,8 @@ QUIET, SCALE = 0.5, 6.0  # least variance of the gradient, and pixels over which
 SURE = 2.5  # standard errors of a gradient that belongs to the mark
 LEAST_CELLS = 2.0  # cells that must tell of a gradient, counted by their weights
 LEAST_SHARE = 0.5  # of the cells that a mark must predict better than none
+OPAQUE, WIDE = 0.6, 0.3  # opacity, and half the width of a cell's widest stroke, of what stands in the scene itself
+UNIT = 50.0  # difference of lightness in whose units the mark is kept
 HALF, MOST = 0.4, 0.5  # of a mark's strength, above which a pixel is in it; and the most of a cell that it covers
 
 
@@ -89,35 +92,15 @@ def _cut(light: Floats, lattice: Lattice) -> _Cells:
 
 def _gradient(steps: Floats, cells: _Cells, amount: Floats) -> tuple[Floats, Floats]:
     """The mark's gradient along one vector float32 (h, w), 0 where it is not sure, and how much better than nothing it
-    predicts each cell from the others, float32 (K,).
-
-    Args:
-        steps: float32 (K, h, w), the photo's.
-        cells: where the weights are.
-        amount: float32 (K, h, w), how much the mark's tone differs from the ground.
-    """
-    missed = np.zeros_like(steps)
-    for _ in range(3):  # heavy tails: a photo's own edges count for little (Cauchy)
-        weight = cells.weight / (1 + missed * missed * cells.weight / 2)
-        power = weight * amount * amount
-        total, sums = power.sum(axis=0) + np.float32(1e-6), (weight * amount * steps).sum(axis=0)
-        mean = sums / total
-        missed = steps - mean * amount
-    told = total * total / ((power * power).sum(axis=0) + np.float32(1e-12))
-    error = np.sqrt(((weight * amount * missed) ** 2).sum(axis=0)) / total
-    error = np.maximum(error * np.sqrt(told / np.maximum(told - 1, 0.3)), 0.7 / np.sqrt(total))
-    sure = (np.abs(mean) > SURE * error) & (told >= LEAST_CELLS)
-    others = total - power
-    left_out = np.where(sure & (others > 0.2 * total), (sums - weight * amount * steps) / np.maximum(others, 1e-6), 0)
-    left_out = left_out * amount
-    gain = (weight * (2 * steps * left_out - left_out * left_out)).sum(axis=(1, 2))
+    predicts each cell from the others, float32 (K,)."""
+    mean, error, sure, gain = mark_gradient(steps, cells.weight, amount, SURE, LEAST_CELLS)
     kept = np.where(sure, 1 - (SURE * error / np.maximum(np.abs(mean), 1e-6)) ** 2, 0)
-    return np.asarray(mean * kept, np.float32), np.asarray(gain, np.float32)
+    return np.asarray(mean * kept, np.float32), gain
 
 
 def _fit(cells: _Cells, tone: float) -> tuple[Floats, Floats, Floats]:
     """The mark's gradients along both vectors if it had this tone, and what they gain in each cell."""
-    amount = np.asarray((tone - cells.ground) / 50, np.float32)
+    amount = np.asarray((tone - cells.ground) / UNIT, np.float32)
     (first, gained), (second, more) = (_gradient(steps, cells, amount) for steps in cells.steps)
     return first, second, gained + more
 
@@ -143,7 +126,16 @@ def _strokes(cells: _Cells, tone: float) -> Mask:
         return edges
     mark = _integrated(first, second)
     away = np.abs(mark - np.median(mark))
-    return np.asarray(away > HALF * np.percentile(away[edges], 75))
+    strength = float(np.percentile(away[edges], 75))
+    strokes = np.asarray(away > HALF * strength)
+    if strength / UNIT > OPAQUE and _half_width(strokes) > WIDE * min(strokes.shape):
+        return np.zeros_like(strokes)  # the windows of a house, the tiles of a wall
+    return strokes
+
+
+def _half_width(strokes: Mask) -> float:
+    """Half of the width of the widest stroke in a cell bool (h, w) that repeats, in pixels."""
+    return float(cv2.distanceTransform(np.tile(strokes, (2, 2)).astype(np.uint8), cv2.DIST_L2, 3).max())
 
 
 def _spread(strokes: Mask, lattice: Lattice, shape: tuple[int, int]) -> Mask:
