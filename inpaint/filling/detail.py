@@ -215,8 +215,8 @@ def synthesize(
         trust = (-np.log(CONFIDENCE) * depth[reach]).astype(np.float32)
         guided, lead = level.guide is not None, np.zeros((1, 1, 3), np.int16)
         if level.guide is not None:
-            smooth = _blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale))
-            lead = _shorts(smooth, unit * np.sqrt(guide_weight * side * side / 5))  # five points stand for the patch
+            five = unit * np.sqrt(guide_weight * side * side / 5)  # five points stand for the patch
+            lead = _shorts(_blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale)), five)
         field = _refine_field(level, targets, sources, rng, coarse)
         colour = _shorts(image, unit).reshape(image.shape[0], -1)
         strength = np.full((reach.shape[0] + 2 * RADIUS, reach.shape[1] + 2 * RADIUS), SILENT, np.float32)
