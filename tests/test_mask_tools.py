@@ -196,12 +196,12 @@ def test_scratches_are_found_and_a_clean_photo_is_left_alone():
         masking.scratch_mask(lined, 1.5)
 
 
-def marked(count, shape=(120, 160), opacity=0.4, first=0):
+def marked(count, shape=(120, 160), opacity=0.4, first=0, tone=255):
     cover = np.zeros(shape, np.uint8)
     cv2.circle(cover, (100, 60), 18, 255, 6, cv2.LINE_AA)
     cv2.line(cover, (82, 60), (118, 60), 255, 6, cv2.LINE_AA)
     share = opacity * cover[..., None] / np.float32(255)
-    photos = [photo(first + k, *shape) * (1 - share) + 255 * share for k in range(count)]
+    photos = [photo(first + k, *shape) * (1 - share) + np.array(tone) * share for k in range(count)]
     return [p.round().astype(np.uint8) for p in photos], cover > 127
 
 
@@ -209,6 +209,12 @@ def test_a_repeated_mark_is_found_from_thirty_photos():
     photos, truth = marked(30)
     assert overlap(masking.repeated_mask(photos), truth) > 0.8
     assert not masking.repeated_mask([photo(k, 120, 160) for k in range(30)]).any()
+
+
+@pytest.mark.parametrize("tone", [(0, 0, 0), (128, 128, 128), (220, 30, 40)])
+def test_dark_grey_and_coloured_marks_are_found_wholly(tone):
+    photos, truth = marked(30, tone=tone)
+    assert overlap(masking.repeated_mask(photos), truth) > 0.8
 
 
 def test_the_mask_of_a_repeated_mark_widens_by_what_jpeg_left_around_it():

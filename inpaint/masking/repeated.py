@@ -3,8 +3,9 @@
 After Dekel 2017 ("On the Effectiveness of Visible Watermarks", sections 3.1 and 3.2): the median over the photos of
 the gradient keeps what all share, because the photos' own gradients point everywhere; integrating it (a Poisson
 equation, here by cosine transform) gives the mark itself up to a constant. Ours: a gradient counts only where it
-exceeds the uncertainty of that median; and the mask is widened as far as the mark has measurably changed the photos:
-by its soft rim, by the ringing and the bleeding colours of a JPEG.
+exceeds the uncertainty of that median; where the paint's tone tells more (grey paint darkens one photo and lightens
+the next), its gradient is taken as `tone` does; and the mask is widened as far as the mark has measurably changed the
+photos: by its soft rim, by the ringing and the bleeding colours of a JPEG.
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from inpaint.errors import MaskError, OptionError
 from inpaint.masking.edit import remove_specks
 from inpaint.masking.pixels import Floats, Mask, disc, eight_bits, shrunk
+from inpaint.masking.tone import mark_gradient
 
 LEAST = 8  # photos: with fewer, what they happen to share cannot be told from a mark
 MOST = 60  # photos that are looked at; more would not tell more
@@ -24,9 +26,14 @@ LONGEST = 1600  # pixels of the longer side that is searched
 LEAST_EDGE = 12  # pixels of sure gradient that make a mark
 HALF = 0.45  # of a mark's strength at its edges, above which a pixel is in it
 RIM, BEYOND = 6, 10  # pixels: how far a mark's soft rim and ringing may reach; the photos beyond are compared with
-LEFT = 1.0  # grey levels by which a ring around the mask may still differ from the photos beyond
+LEFT = np.array([[1.0], [2.5], [2.5]])  # levels of grey, red - green, blue - green by which a ring may still differ
 SOFT = 0.1  # of a mark's strength, above which a pixel on its rim is covered in part
 SURE = 2.5  # standard errors of its residue that show a ring
+SMALL = 400  # pixels of the longer side at which the paint's tone is looked for
+TONES = (0.0, 64.0, 128.0, 192.0, 255.0)  # of paint, in grey levels
+QUIET, ROUGH, SCALE = 0.5, 2500.0, 6.0  # least and most variance of a gradient, and pixels over which it is taken
+REACH = 18  # pixels beyond a band that are looked at for it
+LEAST_TOLD = 4.0  # photos that must tell of a gradient, counted by their weights
 BAND = 64  # rows whose medians are taken at once, which bounds the memory
 
 
@@ -132,16 +139,60 @@ def _integrate(x: Floats, y: Floats) -> Floats:
     return -np.fft.irfft2(spectrum, mirrored.shape)[:height, :width].astype(np.float32)
 
 
+def _best_tone(stack: NDArray[np.uint8], needed: float) -> float:
+    """The tone of paint that predicts left-out photos uint8 (N, H, W), one channel, best; found at a small size."""
+    small = np.stack([shrunk(photo, SMALL)[0] for photo in stack])
+    return max(TONES, key=lambda tone: _toned_gradients(small, tone, needed)[1])
+
+
+def _toned_gradients(stack: NDArray[np.uint8], tone: float, needed: float) -> tuple[list[tuple[Floats, Mask]], float]:
+    """The gradients across and down of a mark of one tone, in one channel of the photos.
+
+    Args:
+        stack: uint8 (N, H, W).
+        tone: of the paint, in grey levels.
+        needed: standard errors of a gradient that is sure.
+
+    Returns:
+        For each direction the gradient in grey levels float32 (H, W), with the sign that most photos show, and where
+        it is sure bool (H, W); and how much better than nothing they predict left-out photos.
+    """
+    height, width = stack.shape[1:]
+    fields = [(np.zeros((height, width), np.float32), np.zeros((height, width), bool)) for _ in range(2)]
+    gained, sums, squares = 0.0, 0.0, 0.0
+    for top in range(0, height, BAND):
+        low, high = max(0, top - REACH), min(height, top + BAND + REACH)
+        part = stack[:, low:high].astype(np.float32)
+        rows, inner = slice(top, top + BAND), slice(top - low, top - low + BAND)
+        across, down = np.diff(part, axis=2, append=part[..., -1:]), np.diff(part, axis=1, append=part[:, -1:])
+        variance = np.minimum(across**2 + down**2, ROUGH) / 2
+        usual = np.stack([cv2.GaussianBlur(one, (0, 0), SCALE)[inner] for one in variance])
+        weight = np.asarray(1 / (usual + QUIET), np.float32)
+        ground = np.stack([cv2.GaussianBlur(one, (0, 0), SCALE)[inner] for one in part])
+        amount = np.asarray(tone - ground, np.float32)
+        sums, squares = sums + float(amount.sum()), squares + float((amount * amount).sum())
+        for (field, sure), steps in zip(fields, (across, down), strict=True):
+            field[rows], _, sure[rows], gain = mark_gradient(steps[:, inner], weight, amount, needed, LEAST_TOLD)
+            gained += float(np.maximum(gain, 0).sum())
+    strength = np.float32(np.copysign(np.sqrt(squares / stack.size), sums))
+    return [(field * strength, remove_specks(sure, 4)) for field, sure in fields], gained
+
+
 def _shared(stack: NDArray[np.uint8], sensitivity: float) -> Mask:
     """What the photos uint8 (N, H, W, 3) share, bool (H, W)."""
     needed = 6.0 - 3.0 * sensitivity
     edges = np.zeros(stack.shape[1:3], bool)
     marks = []
     for channel in range(3):
+        one = np.ascontiguousarray(stack[..., channel])
+        toned, _ = _toned_gradients(one, _best_tone(one, needed), needed)
         fields = []
-        for axis in (2, 1):
-            middle, error = _median_gradient(stack[..., channel], axis)
+        for axis, (field, told) in zip((2, 1), toned, strict=True):
+            middle, error = _median_gradient(one, axis)
             sure = remove_specks((np.abs(middle) > needed * error) & (np.abs(middle) > 1), 4)
+            told &= np.abs(field) > 1
+            middle = np.where(told, field, middle)
+            sure |= told
             fields.append(np.where(sure, middle, 0).astype(np.float32))
             edges |= sure
         marks.append(_integrate(fields[0], fields[1]))
