@@ -39,7 +39,7 @@ def test_an_object_with_margin_limit_and_preview(ball, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("words", "status", "why"), [
-    (["--click", "900,100"], 2, "the click 900,100 lies outside the photo of 200x160 pixels"),
+    (["--click", "900,100"], 2, "ball.png: the click 900,100 lies outside the photo of 200x160 pixels"),
     (["--box", "10,10,0,10"], 2, "a box must have a width and a height"), ([], 2, "say where the object is"),
     (["--click", "1"], 2, "a click is x, y"), (["--click", "a,b"], 2, "must be a number"),
     (["--box", "1,2,3"], 2, "X,Y,W,H"), (["--scribble", "no.png"], 1, "no.png"),

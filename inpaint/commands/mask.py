@@ -316,7 +316,7 @@ def run_silhouettes(args: argparse.Namespace) -> None:
 
 def _each(args: argparse.Namespace, make: Callable[[Path], tuple[Any, "Mask"]]) -> None:
     """Make, write and show one mask a file; failures are listed and counted at the end."""
-    from inpaint.errors import EmptyMask, InpaintError
+    from inpaint.errors import EmptyMask, InpaintError, OptionError
     from inpaint.photo.formats import FORMATS
 
     set_threads(args.threads)
@@ -337,9 +337,9 @@ def _each(args: argparse.Namespace, make: Callable[[Path], tuple[Any, "Mask"]]) 
             if preview is not None:
                 _save_preview(pixels, mask, preview, args.overwrite)
         except InpaintError as error:
-            if len(files) == 1:
-                raise
             text = str(error) if str(file) in str(error) else f"{file}: {error}"
+            if len(files) == 1:
+                raise OptionError(text) if isinstance(error, OptionError) else error from None
             failed.append(text)
             print(f"error: {text}", file=sys.stderr)
             continue
