@@ -5,9 +5,9 @@ import torch
 
 from inpaint.filling import blend
 from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, working_scale
+from inpaint.filling.boxes import overlap
 from inpaint.filling.structure import fill_structure, near_parts, octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
-from inpaint.models.part import overlap
 from tests.conftest import scene
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.filling.boxes import bounding_box
 from inpaint.filling.report import Pixels
 
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
@@ -17,9 +18,10 @@ FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 def around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
     """Index of the smallest rectangle that holds the hole and a margin around it (pixels)."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, left = max(0, int(rows[0]) - margin), max(0, int(columns[0]) - margin)
-    return slice(top, int(rows[-1]) + margin + 1), slice(left, int(columns[-1]) + margin + 1)
+    box = bounding_box(mask)
+    assert box is not None, "an empty mask has no surroundings"
+    top, left, bottom, right = box
+    return slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin)
 
 
 def depths(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -58,6 +60,15 @@ def membrane(values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArra
     return values * weight[..., None] + smooth * (1 - weight[..., None])
 
 
+def _changed(
+    fill: NDArray[np.float32], crop: tuple[slice, slice], mask: NDArray[np.bool_], values: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """A copy of the fill (H, W, 3) whose hole, a mask of the crop, has other values (h, w, 3), cut to [0, 255]."""
+    result = fill.copy()
+    result[crop] = np.where(mask[..., None], np.clip(values, 0, 255), fill[crop])
+    return result
+
+
 def correct_seam(
     fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
@@ -89,9 +100,7 @@ def correct_seam(
     step = local_mean(photo, known) - local_mean(part, hole)
     correction = membrane(step * rim[..., None], rim.astype(np.float32))
     fade = strength * np.exp(-FADE * depth / max(8.0, deepest))
-    result = fill.copy()
-    result[crop] = np.where(mask[..., None], np.clip(part + correction * fade[..., None], 0, 255), part)
-    return result
+    return _changed(fill, crop, mask, part + correction * fade[..., None])
 
 
 def sharpen(
@@ -116,9 +125,7 @@ def sharpen(
     filled = np.where(mask[..., None], part, photo[crop])
     share = SHARPEN * np.clip((depths(mask) - SHARP_DEPTHS[0]) / (SHARP_DEPTHS[1] - SHARP_DEPTHS[0]), 0, 1)
     sharp = filled + share[..., None] * (filled - cv2.GaussianBlur(filled, (0, 0), FINE))
-    result = fill.copy()
-    result[crop] = np.where(mask[..., None], np.clip(sharp, 0, 255), part)
-    return result
+    return _changed(fill, crop, mask, sharp)
 
 
 def working_scale(photo: Pixels) -> NDArray[np.float32]:

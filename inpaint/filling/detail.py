@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from inpaint.filling.blend import around, correct_seam, membrane
+from inpaint.filling.blend import around, correct_seam, depths, membrane
 from inpaint.filling.kernels import FORBIDDEN, RADIUS, SILENT, Floats, Ints, Mask, Shorts, search, vote
 from inpaint.filling.progress import Progress
 
@@ -211,7 +211,7 @@ def synthesize(
         sources = np.argwhere(level.valid).astype(np.int32)
         index = np.full(reach.shape, -1, np.int32)
         index[reach] = np.arange(len(targets), dtype=np.int32)
-        depth = cv2.distanceTransform(np.pad(level.hole.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        depth = depths(level.hole)
         trust = (-np.log(CONFIDENCE) * depth[reach]).astype(np.float32)
         guided, lead = level.guide is not None, np.zeros((1, 1, 3), np.int16)
         if level.guide is not None:

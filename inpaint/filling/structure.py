@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from inpaint.filling.boxes import Box, bounding_box, overlap, unite
 from inpaint.filling.progress import Progress
 from inpaint.models.layers import InpaintingNetwork, composite
-from inpaint.models.part import Box, grow, overlap, unite
+from inpaint.models.part import grow
 
 COARSEST = 64  # longest side of the first octave is at most that of the whole scenes of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
@@ -76,10 +77,8 @@ def touched(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]
 def hole_box(hole: NDArray[np.bool_]) -> Box:
     """Where a fill is wanted: around the hole; everywhere if there is none."""
     size = (hole.shape[0], hole.shape[1])
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    if not len(rows):
-        return 0, 0, *size
-    return grow((int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1), BEYOND, size)
+    box = bounding_box(hole)
+    return (0, 0, *size) if box is None else grow(box, BEYOND, size)
 
 
 def near_parts(hole: NDArray[np.bool_]) -> list[Box]:

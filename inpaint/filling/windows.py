@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.models.part import overlap, unite
+from inpaint.filling.boxes import Box, bounding_box, overlap, unite
 
 Mask = NDArray[np.bool_]
-Core = tuple[int, int, int, int]  # top, left, bottom, right of holes, pixels, ends excluded
+Core = Box  # of holes, pixels
 LEAST_CONTEXT = 48  # pixels
 LEAST_SHARE = 0.25  # of the hole's longer side, which the context keeps however large the window grows
 MOST_PIXELS = 2_000_000  # of a window; where context is what makes it larger, it gets less
@@ -87,12 +87,9 @@ def _depth(core: Core, mask: Mask) -> float:
 
 def _tighten(core: Core, mask: Mask) -> Core | None:
     """The bounding box of the hole pixels of a core; None where it holds none."""
-    part = mask[core[0] : core[2], core[1] : core[3]]
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    if not len(rows):
-        return None
     top, left = core[:2]
-    return top + int(rows[0]), left + int(columns[0]), top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
+    tight = bounding_box(mask[top : core[2], left : core[3]])
+    return None if tight is None else (top + tight[0], left + tight[1], top + tight[2], left + tight[3])
 
 
 def _size(core: Core) -> tuple[int, int]:

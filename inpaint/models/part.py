@@ -4,8 +4,6 @@ Near its end a network's output depends on little of its features: a rectangle a
 are left can see. Values inside are those of the whole picture but for rounding; its edge alone is padded with zeros.
 """
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,17 +24,6 @@ def shrink(box: Box, factor: int) -> Box:
 def enlarge(box: Box, factor: int) -> Box:
     """The box at `factor` times the size."""
     return box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor
-
-
-def overlap(a: Box, b: Box) -> bool:
-    """Whether two boxes share a pixel."""
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def unite(boxes: Sequence[Box]) -> Box:
-    """The smallest box around several."""
-    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
-    return min(tops), min(lefts), max(bottoms), max(rights)
 
 
 def cut(x: Tensor, have: Box, want: Box) -> Tensor:
