@@ -219,6 +219,13 @@ def test_output_over_the_photo_itself(photo_files):
     assert np.array_equal(before[~hole], after[~hole]) and not np.array_equal(before, after)
 
 
+def test_output_never_takes_the_place_of_the_mask(photo_files, capsys):
+    before = {p.name: p.read_bytes() for p in photo_files.iterdir()}
+    assert run(photo_files, "--engine", "telea", "--overwrite", out="mask.png") == 1
+    assert capsys.readouterr().err.endswith("mask.png: is named for two files at once\n")
+    assert {p.name: p.read_bytes() for p in photo_files.iterdir()} == before
+
+
 def test_every_candidate_is_written_and_proved(photo_files, capsys):
     extra = ("--engine", "patch", "--candidates", 3, "--mark", "--report", photo_files / "r.json")
     (photo_files / "out_2.png").write_bytes(b"mine")
