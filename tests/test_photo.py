@@ -19,7 +19,7 @@ from inpaint.photo.orientation import TURNS, turn_back, turn_upright
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo
 from inpaint.photo.staging import Staging
-from inpaint.photo.verify import compare
+from inpaint.photo.verify import Verification, compare
 from inpaint.photo.xmp import SYNTHETIC, TRAINED, clean_xmp, mark_xmp, source_type
 from tests import samples as s
 from tests.conftest import scene
@@ -435,6 +435,14 @@ def test_compare_counts_exactly():
         found = compare(before, after, hole, False, len(difference))
         assert (found.changed, found.worst) == ((difference > 0).any(axis=1).sum(), difference.max())
         assert found.mean == pytest.approx(difference.mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "mean", "words"),
+    [(6307, 3.142, "99.9 %"), (1, 1e-5, "0.0158 %"), (6312, 0.12345, "(100 %)"), (3, 1e-4, "residual under 0.001")],
+)
+def test_the_sentence_has_figures_for_people(changed, mean, words):
+    assert words in Verification(6312, changed, mean, 19, False, 8).sentence
 
 
 def test_staged_files_appear_together_or_not_at_all(tmp_path):
