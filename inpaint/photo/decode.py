@@ -62,7 +62,7 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = max(before or 0, limits.pixels)
         try:
-            picture = Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
+            picture = _opened(path, data)
             limits.check_size(path, *picture.size)
             if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
                 exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
@@ -73,23 +73,43 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
     return picture
 
 
+def _opened(path: Path, data: bytes) -> ImageFile.ImageFile:
+    try:
+        return Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
+    except UnidentifiedImageError:
+        if not data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+            raise
+        kinds = "such as floating point, or more than 16 bits per channel"
+        raise PhotoError(f"{shown(path)}: is a TIFF that is damaged or of a kind not supported ({kinds})") from None
+
+
 def written_format(picture: Image.Image) -> str:
     """The format in which a picture of this kind is written back."""
     return READ_AS.get(str(picture.format), str(picture.format))
 
 
-def open_upright(path: Path, limits: Limits = Limits()) -> tuple[Image.Image, int]:
+def open_upright(
+    path: Path, limits: Limits = Limits(), notes: list[str] | None = None
+) -> tuple[Image.Image, int]:  # fmt: skip
     """Read a picture file as a mask needs it: 8 bits per channel, upright.
+
+    Args:
+        path: the file.
+        limits: larger files are refused.
+        notes: a sentence about further pictures in the file is added here.
 
     Returns:
         the picture, and the orientation that was applied, 1 to 8.
 
     Raises:
-        PhotoError: it cannot be read.
+        PhotoError: it cannot be read, or is a TIFF of several pages.
     """
     data = read_bytes(path, limits)
     with errors_named(path):
         picture: Image.Image = identify(path, data, limits)
+        left_aside = [f"{shown(path)}: {note}" for note in frame_notes(path, picture)]
+        if notes is not None:
+            notes += left_aside
         orientation = orientation_of(picture)
         picture.load()
         if picture.mode.startswith("I;16"):
@@ -137,8 +157,11 @@ def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
     expected = FORMATS.get(path.suffix.lower())
     if expected and expected != form:
         notes.append(f"the name ends in {path.suffix}, the contents are {form}")
-    if picture.format == "TIFF" and len(np.atleast_1d(picture.tag_v2.get(338, ()))) > 1:
+    extras = np.atleast_1d(picture.tag_v2.get(338, ())) if picture.format == "TIFF" else ()
+    if len(extras) > 1:
         notes.append("it has several extra channels, of which at most one is kept")
+    if 1 in extras:
+        notes.append("its colours are stored multiplied by transparency (premultiplied), and are written without that")
     bits = picture.info.get("bit_depth", 8)
     box = data.find(b"av1C") if form == "AVIF" else -1
     if 0 <= box < len(data) - 7 and data[box + 6] & 0x40:
