@@ -79,7 +79,8 @@ def _fitted(photo: Photo, form: Format) -> tuple[Photo, list[str]]:
     if photo.depth == 16 and not form.deep:
         notes.append("16 bits per channel were rounded to 8")
         alpha = None if photo.alpha is None else shallow(photo.alpha)
-        photo = replace(photo, pixels=shallow(photo.pixels), alpha=alpha)
+        source = photo.source and replace(photo.source, pixels=shallow(photo.source.pixels))
+        photo = replace(photo, pixels=shallow(photo.pixels), alpha=alpha, source=source)
     if photo.alpha is not None and photo.source and photo.source.extra_channel and form.name != "TIFF":
         notes.append("a fourth channel of unstated meaning cannot be kept")
         photo = replace(photo, alpha=None)
