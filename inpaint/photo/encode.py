@@ -92,8 +92,9 @@ def _fitted(photo: Photo, form: Format) -> tuple[Photo, list[str]]:
         notes.append(f"{native} was converted to sRGB")
         photo = replace(photo, metadata=replace(photo.metadata, icc=srgb_profile() if form.icc else None))
     metadata = photo.metadata
-    if photo.greyscale and not form.greyscale:
+    if photo.greyscale and not (form.greyscale and (photo.alpha is None or form.grey_alpha)):
         metadata = replace(metadata, icc=_for_rgb(metadata.icc, notes))
+        photo = replace(photo, greyscale=False)
     if form.name == "JPEG":
         for name, head in (("exif", segments.EXIF_HEAD), ("xmp", segments.XMP_HEAD)):
             if len(getattr(metadata, name) or b"") > segments.ROOM - len(head):
@@ -333,7 +334,7 @@ def _half_chroma(photo: Photo, form: str) -> bool:
 
 
 def _webp(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
-    picture, packets = _image(replace(photo, bilevel=False, greyscale=False), [], palette=False), _packets(photo)
+    picture, packets = _image(replace(photo, bilevel=False), [], palette=False), _packets(photo)
     same = photo.source is not None and photo.source.format == "WEBP"
     if lossless or not same or (photo.source and photo.source.lossless):
         return _write(picture, "WEBP", lossless=True, exact=True, quality=60, **packets), True, []
@@ -360,7 +361,7 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     except ImportError:
         raise OutputError("cannot be written as HEIC without one more package: pip install pillow-heif") from None
     pillow_heif.register_heif_opener()
-    picture = _image(replace(photo, bilevel=False, greyscale=False), [], palette=False)
+    picture = _image(replace(photo, bilevel=False), [], palette=False)
     packets: dict[str, Any] = _packets(photo)
     if "icc_profile" in packets:
         picture.info["icc_profile"] = packets.pop("icc_profile")

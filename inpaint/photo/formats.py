@@ -11,6 +11,7 @@ class Format:
         lossless: it keeps every pixel; None: both kinds exist.
         deep: 16 bits per channel.
         palette_only: at most 256 colours.
+        greyscale: one channel; with transparency only if `grey_alpha`, too, since their readers make colours of it.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Format:
     palette: bool = False
     palette_only: bool = False
     greyscale: bool = True
+    grey_alpha: bool = True
     icc: bool = True
     exif: bool = True
     xmp: bool = True
@@ -33,8 +35,8 @@ JPEG = Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), False, alpha=False, ip
 WEBP = Format("WEBP", (".webp",), None, greyscale=False, dpi=False)
 TIFF = Format("TIFF", (".tif", ".tiff"), True, deep=True, palette=True, iptc=True)
 BMP = Format("BMP", (".bmp",), True, alpha=False, palette=True, icc=False, exif=False, xmp=False)
-AVIF = Format("AVIF", (".avif",), False, dpi=False)
-HEIF = Format("HEIF", (".heic", ".heif"), None, dpi=False)
+AVIF = Format("AVIF", (".avif",), False, grey_alpha=False, dpi=False)
+HEIF = Format("HEIF", (".heic", ".heif"), None, grey_alpha=False, dpi=False)
 GIF = Format(
     "GIF", (".gif",), True, palette=True, palette_only=True, greyscale=False, icc=False, exif=False, xmp=False,
     dpi=False,
