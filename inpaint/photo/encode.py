@@ -53,7 +53,7 @@ def encode_photo(photo: Photo, form: Format, lossless: bool) -> Encoded:
     try:
         photo, notes = _fitted(photo, form)
         data, exact, said = _ENCODERS[form.name](photo, lossless)
-        if not exact and (not photo.source or photo.source.lossless):
+        if not exact and not form.palette_only and (not photo.source or photo.source.lossless or source != form.name):
             said.append("the kept pixels are compressed, too; a lossless format keeps them exactly")
     except OutputError:
         raise
