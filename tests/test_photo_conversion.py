@@ -36,6 +36,7 @@ def sources():
         "texts.png": png.with_chunks(s.encoded(picture, "PNG", exif=exif, dpi=(300, 300)), chunks),
         "hdr.png": png.with_chunks(s.deep_png(4), [(b"cICP", b"\x09\x10\x00\x01")]),
         "alpha.png": s.encoded(rgba(), "PNG"), "grey_alpha.png": s.encoded(rgba().convert("LA"), "PNG"),
+        "deep_grey_alpha.png": s.grey_alpha_png(),
         "inks.tif": s.encoded(s.cmyk(), "TIFF", icc_profile=s.cmyk_profile()),
         "few.gif": s.encoded(s.indexed(), "GIF", transparency=3, comment=b"remark"),
         "photo.avif": s.encoded(rgba(), "AVIF", **about),
@@ -54,6 +55,8 @@ def lost(before, after, given, written):
         yield f"{native} was converted"
     elif a.icc and a.icc != b.icc:
         yield "the colour profile"
+    if before.greyscale and not after.greyscale and after.source.format != "GIF":
+        yield "greyscale became three equal channels"
     if before.depth > after.depth:
         yield "16 bits per channel"
     if before.alpha is not None and after.alpha is None:

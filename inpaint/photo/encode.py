@@ -92,9 +92,11 @@ def _fitted(photo: Photo, form: Format) -> tuple[Photo, list[str]]:
         notes.append(f"{native} was converted to sRGB")
         photo = replace(photo, metadata=replace(photo.metadata, icc=srgb_profile() if form.icc else None))
     metadata = photo.metadata
-    if photo.greyscale and not (form.greyscale and (photo.alpha is None or form.grey_alpha)):
+    if photo.greyscale and not (form.greyscale and (photo.alpha is None or photo.depth <= form.grey_alpha)):
         metadata = replace(metadata, icc=_for_rgb(metadata.icc, notes))
         photo = replace(photo, greyscale=False)
+        if not form.palette_only:
+            notes.append("greyscale became three equal channels")
     if form.name == "JPEG":
         for name, head in (("exif", segments.EXIF_HEAD), ("xmp", segments.XMP_HEAD)):
             if len(getattr(metadata, name) or b"") > segments.ROOM - len(head):
