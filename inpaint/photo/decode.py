@@ -16,12 +16,12 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from inpaint.errors import InpaintError, PhotoError, shown
 from inpaint.photo import png
 from inpaint.photo.formats import FORMATS, READ_AS
-from inpaint.photo.limits import Limits, read_bytes
+from inpaint.photo.limits import Limits, pixels_allowed, read_bytes
 from inpaint.photo.mask_meaning import eight_bits
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_PILLOW_LIMIT = threading.Lock()  # its pixel limit and the warning filters belong to the whole process
+_WARNINGS = threading.Lock()  # their filters belong to the whole process
 
 
 @contextmanager
@@ -57,19 +57,14 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
         except ImportError:
             raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif") from None
         pillow_heif.register_heif_opener()
-    with _PILLOW_LIMIT, warnings.catch_warnings():
+    with pixels_allowed(limits.pixels), _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = max(before or 0, limits.pixels)
-        try:
-            picture = _opened(path, data)
-            limits.check_size(path, *picture.size)
-            if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
-                exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
-                picture.info.setdefault("exif", exif)
-            picture.getexif()  # parsed here once, where its warnings about damage stay quiet
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+        picture = _opened(path, data)
+        limits.check_size(path, *picture.size)
+        if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
+            exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
+            picture.info.setdefault("exif", exif)
+        picture.getexif()  # parsed here once, where its warnings about damage stay quiet
     return picture
 
 
@@ -105,7 +100,7 @@ def open_upright(
         PhotoError: it cannot be read, or is a TIFF of several pages.
     """
     data = read_bytes(path, limits)
-    with errors_named(path):
+    with errors_named(path), pixels_allowed(limits.pixels):
         picture: Image.Image = identify(path, data, limits)
         left_aside = [f"{shown(path)}: {note}" for note in frame_notes(path, picture)]
         if notes is not None:

@@ -15,6 +15,7 @@ from inpaint.photo import png, segments
 from inpaint.photo.colour import from_rgb, srgb_profile
 from inpaint.photo.formats import BY_NAME, Format
 from inpaint.photo.jpeg import encode_jpeg, is_progressive
+from inpaint.photo.limits import pixels_allowed
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.png_rows import encode_rows
@@ -52,7 +53,8 @@ def encode_photo(photo: Photo, form: Format, lossless: bool) -> Encoded:
     lost = [f"{name} cannot be kept" for name in photo.metadata.missing_from(form, source)]
     try:
         photo, notes = _fitted(photo, form)
-        data, exact, said = _ENCODERS[form.name](photo, lossless)
+        with pixels_allowed(photo.pixels[..., 0].size):
+            data, exact, said = _ENCODERS[form.name](photo, lossless)
         if not exact and not form.palette_only and (not photo.source or photo.source.lossless or source != form.name):
             said.append("the kept pixels are compressed, too; a lossless format keeps them exactly")
     except OutputError:
