@@ -107,6 +107,14 @@ def test_premultiplied_16_bit_colours_become_straight(tmp_path):
     assert "a.tif: its colours are stored multiplied by transparency" in photo.notes[0]
 
 
+def test_private_tags_of_a_16_bit_tiff_are_kept_without_a_word(tmp_path, capfd):
+    tags = [(65000, "s", 0, "private", True)]
+    tifffile.imwrite(tmp_path / "a.tif", s.deep(), photometric="rgb", extratags=tags)
+    save_photo(load_photo(tmp_path / "a.tif"), tmp_path / "b.tif", hole=np.zeros(s.deep().shape[:2], bool))
+    assert tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags[65000].value == "private"
+    assert capfd.readouterr() == ("", "")
+
+
 def test_16_bits_into_8_are_rounded_and_said(tmp_path):
     _, saved, again = through(tmp_path, s.deep_png(3), "a.png", "b.bmp")
     assert again.depth == 8 and "16 bits per channel were rounded to 8" in saved.notes[0]

@@ -21,7 +21,7 @@ from inpaint.photo.mask_meaning import eight_bits
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_WARNINGS = threading.Lock()  # their filters belong to the whole process
+_WARNINGS = threading.Lock()  # their filters, and the level of OpenCV's log, belong to the whole process
 
 
 @contextmanager
@@ -182,6 +182,17 @@ def is_deep(picture: Any, data: bytes) -> bool:
     return picture.format == "TIFF" and max(np.atleast_1d(picture.tag_v2.get(258, 1))) > 8
 
 
+def _by_opencv(data: bytes) -> Any:
+    """A file's values as stored, or None; OpenCV's log, which lists every TIFF tag that it does not know, is silent."""
+    log = cv2.utils.logging
+    with _WARNINGS:
+        before = log.setLogLevel(log.LOG_LEVEL_SILENT)
+        try:
+            return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        finally:
+            log.setLogLevel(before)
+
+
 def has_unstated_channel(picture: Any) -> bool:
     """Whether a TIFF has a fourth channel of which it does not say that it is transparency."""
     return picture.format == "TIFF" and picture.tag_v2.get(277) == 4 and picture.tag_v2.get(338) in (0, (0,))
@@ -189,7 +200,7 @@ def has_unstated_channel(picture: Any) -> bool:
 
 def unstated_channel(path: Path, data: bytes) -> NDArray[np.uint8]:
     """The fourth channel of an 8-bit TIFF, which Pillow passes over; raises PhotoError."""
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    values = _by_opencv(data)
     if values is None or values.dtype != np.uint8 or values.shape[2:] != (4,):
         raise PhotoError(f"{shown(path)}: has a fourth channel in a layout that is not supported")
     return np.ascontiguousarray(values[..., 3])
@@ -223,7 +234,7 @@ def decode_deep(
         associated = 1 in np.atleast_1d(tags.get(338, 0))
     if thorough:
         picture.load()
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    values = _by_opencv(data)
     if values is None or values.dtype != np.uint16 or values.shape[:2] != stored:
         raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
     if values.ndim == 2:
