@@ -136,6 +136,8 @@ def test_recipes_that_do_not_fit_are_refused(photo_files, capsys):
         "old.json": (json.dumps({**values, "inpaint_recipe": 0}), "is not a recipe of version 1"),
         "mask.json": (json.dumps({**values, "mask": "!"}), "is damaged or of another version"),
         "size.json": (json.dumps({**values, "size": [3, 4]}), "its mask is 96x72 1, the photo"),
+        "zero.json": (json.dumps({**values, "threads": 0}), "(it names 0 threads)"),
+        "many.json": (json.dumps({**values, "threads": 2**70}), f"(it names {2**70} threads)"),
         "key.json": (json.dumps({**values, "extra": 1}), "is damaged or of another version"),
         "option.json": (json.dumps({**values, "options": {"engine": "magic"}}), "engine must be one of"),
         "type.json": (json.dumps({**values, "photo": 7}), "photo is not str"),
