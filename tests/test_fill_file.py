@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import cv2
 import numpy as np
@@ -167,6 +168,8 @@ def test_recipes_that_do_not_fit_are_refused(photo_files, capsys):
         (["--report", "{}/taken.json"], 1, "taken.json: exists already"),
         (["--report", "{}/photo.png", "--overwrite"], 1, "photo.png: is named for two files at once"),
         (["--report", "{}/out.png", "--overwrite"], 1, "out.png: is named for two files at once"),
+        (["-o", "{}"], 1, "is a folder"), (["-o", "{}/out.xyz"], 1, "out.xyz: cannot tell the format"),
+        (["-o", "{}/out.heic"], 1, "out.heic: cannot be written as HEIC without one more package"),
         (["--lossless", "-o", "{}/out.jpg"], 2, "JPEG is not lossless, name a .png"),
         (["--mark", "-o", "{}/out.bmp"], 2, "BMP has no place for a mark"),
         (["--max-pixels", "100"], 1, "photo.png: has 96x72 pixels, too many"),
@@ -174,7 +177,11 @@ def test_recipes_that_do_not_fit_are_refused(photo_files, capsys):
         (["--max-pixels", "0"], 2, "limits must be at least 1"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_is_written(photo_files, capsys, extra, code, words):
+def test_what_cannot_work_is_refused_before_anything_is_written(
+    photo_files, capsys, monkeypatch, extra, code, words
+):  # fmt: skip
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr("inpaint.inpainter.Inpainter.fill", None)  # nothing is filled
     (photo_files / "taken.json").write_text("mine")
     before = {p.name: p.read_bytes() for p in photo_files.iterdir()}
     assert run(photo_files, *(e.format(photo_files) for e in extra)) == code

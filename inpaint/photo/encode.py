@@ -26,6 +26,7 @@ LADDER = (98, 95, 90, 85, 80, 75)  # qualities of lossy WebP, AVIF and HEIC
 TRIED_PIXELS = 4_000_000  # up to this size every quality is tried
 ROOM = 1.25  # times the source's size
 HEIF_TILE = 512  # of large photos, as cameras write them: in one piece 24 megapixels cannot be decoded again
+NEEDS_PILLOW_HEIF = "cannot be written as HEIC without one more package: pip install pillow-heif"
 AVIF_SPEED = 8  # of 0 to 10; slower settings save a few per cent
 
 
@@ -363,7 +364,7 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     try:
         import pillow_heif
     except ImportError:
-        raise OutputError("cannot be written as HEIC without one more package: pip install pillow-heif") from None
+        raise OutputError(NEEDS_PILLOW_HEIF) from None
     pillow_heif.register_heif_opener()
     picture = _image(replace(photo, bilevel=False), [], palette=False)
     packets: dict[str, Any] = _packets(photo)
