@@ -97,6 +97,8 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     )  # fmt: skip
     if source == "JPEG":
         found = _with_jpeg_segments(found, data, notes)
+        if picture.format == "JPEG" and (behind := segments.bytes_behind(data)):
+            notes.append(f"{behind:,} bytes behind the picture, such as the video of a motion photo, were left out")
     elif source == "PNG":
         found = _with_png_chunks(found, data)
     elif source == "TIFF":
