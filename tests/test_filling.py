@@ -6,7 +6,7 @@ import torch
 from inpaint.filling import blend
 from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, working_scale
 from inpaint.filling.boxes import overlap
-from inpaint.filling.structure import fill_structure, near_parts, octave_sizes, shrink_known
+from inpaint.filling.structure import NEAR, fill_structure, near_parts, octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
 from tests.conftest import scene
 
@@ -31,7 +31,7 @@ def test_near_parts_hold_every_hole_and_never_overlap(seed):
         covered[top:bottom, left:right] += 1
     assert covered.max() == 1
     rows, columns = np.nonzero(hole)
-    for down, across in ((-24, 0), (24, 0), (0, -24), (0, 24)):  # NEAR pixels around are in it, too
+    for down, across in ((-NEAR, 0), (NEAR, 0), (0, -NEAR), (0, NEAR)):
         assert covered[np.clip(rows + down, 0, 299), np.clip(columns + across, 0, 409)].all()
     assert not any(overlap(a, b) for a in parts for b in parts if a is not b)
 
@@ -51,7 +51,7 @@ def test_octaves_after_the_first_are_computed_near_the_holes_alone():
     fill = fill_structure(network, photo, mask, torch.device("cpu"))
     assert fill.shape == photo.shape and np.isfinite(fill).all()
     first = [(52, 64), (28, 32), (40, 48)]  # 50, 25 and 38 rows, up to a multiple of 4
-    assert seen[:3] == first and seen[-2:] == [(112, 112), (64, 64)]
+    assert seen[:3] == first and seen[-2:] == [(80, 80), (48, 48)]
     assert all(height * width <= 128 * 128 for height, width in seen)
 
 

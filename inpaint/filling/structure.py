@@ -19,7 +19,7 @@ COARSEST = 64  # longest side of the first octave is at most that of the whole s
 FINEST = 512  # longest side of the last octave, pixels
 GUIDING = 128  # the same for a fill that only guides patches: finer octaves add 1 %, and take four times as long
 BEYOND = 4  # pixels around the hole's bounding box that resizing to the next octave reads
-NEAR = 24  # pixels around a hole that octaves after the first look at: what is farther off, the guide has seen
+NEAR = 16  # pixels around a hole that octaves after the first look at: what is farther off, the guide has seen
 GRID = 16  # the edges of what they look at lie on multiples of it, so that few shapes are prepared for, pixels
 SMALLER = (0.5, 0.75)  # of the first octave's size: fills at these sizes are averaged with its own
 
