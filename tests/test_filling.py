@@ -6,7 +6,7 @@ import torch
 from inpaint.filling import blend
 from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, working_scale
 from inpaint.filling.boxes import overlap
-from inpaint.filling.structure import NEAR, fill_structure, near_parts, octave_sizes, shrink_known
+from inpaint.filling.structure import NEAR, fill_structure, guiding_size, near_parts, octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
 from tests.conftest import scene
 
@@ -16,6 +16,12 @@ def test_octaves_end_at_the_window_and_start_at_training_size():
     assert octave_sizes(512, 256, finest=256) == [(64, 32), (128, 64), (256, 128)]
     assert octave_sizes(60, 50) == [(60, 50)] and octave_sizes(100, 90, guided=False) == [(100, 90)]
     assert octave_sizes(2048, 1024)[-1] == (512, 256)
+
+
+def test_a_guide_shows_what_a_quarter_of_the_window_shows():
+    sizes = {300: 128, 512: 128, 513: 256, 1024: 256, 1025: 512, 2048: 512, 5000: 512}
+    assert {longest: guiding_size(longest, 100) for longest in sizes} == sizes
+    assert guiding_size(100, 800) == 256
 
 
 @pytest.mark.parametrize("seed", range(5))
