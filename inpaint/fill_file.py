@@ -254,8 +254,8 @@ def make_recipe(made: FileResult, mask: Mask, inpainter: Inpainter) -> Recipe:
     return Recipe(
         relative_photo(job.photo, job.output), sha256_of(job.photo), (mask.shape[1], mask.shape[0]), mask, job.options,
         job.model, weights_hash(job.model, job.weights), inpainter.device.type, torch.get_num_threads(),
-        made.fill.engines, job.output.name, made.sha256, job.lossless, job.mark, job.keep_time, versions(),
-        job.show_hole,
+        made.fill.engines, job.output.name, made.sha256, job.lossless, job.mark, job.keep_time,
+        versions() | {"precision": made.fill.precision}, job.show_hole,
     )  # fmt: skip
 
 
@@ -297,7 +297,7 @@ def compare_with_recipe(made: FileResult, recipe: Recipe) -> str:
     """One sentence: the same bytes as when the recipe was made, or why they may differ."""
     if made.sha256 == recipe.output_sha256:
         return "the same bytes as when the recipe was made"
-    now = versions()
+    now = versions() | {"precision": made.fill.precision}
     differ = [f"{k} {v or 'missing'} instead of {recipe.versions.get(k) or 'missing'}"
               for k, v in now.items() if v != recipe.versions.get(k)]  # fmt: skip
     return "NOT the same bytes as when the recipe was made" + (f" ({', '.join(differ)})" if differ else "")

@@ -6,7 +6,7 @@ import torch
 from inpaint.filling import blend
 from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, working_scale
 from inpaint.filling.boxes import overlap
-from inpaint.filling.structure import fill_structure, near_parts, octave_sizes, shrink_known
+from inpaint.filling.structure import NEAR, fill_structure, guiding_size, near_parts, octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
 from tests.conftest import scene
 
@@ -16,6 +16,12 @@ def test_octaves_end_at_the_window_and_start_at_training_size():
     assert octave_sizes(512, 256, finest=256) == [(64, 32), (128, 64), (256, 128)]
     assert octave_sizes(60, 50) == [(60, 50)] and octave_sizes(100, 90, guided=False) == [(100, 90)]
     assert octave_sizes(2048, 1024)[-1] == (512, 256)
+
+
+def test_a_guide_shows_what_a_quarter_of_the_window_shows():
+    sizes = {300: 128, 512: 128, 513: 256, 1024: 256, 1025: 512, 2048: 512, 5000: 512}
+    assert {longest: guiding_size(longest, 100) for longest in sizes} == sizes
+    assert guiding_size(100, 800) == 256
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -31,7 +37,7 @@ def test_near_parts_hold_every_hole_and_never_overlap(seed):
         covered[top:bottom, left:right] += 1
     assert covered.max() == 1
     rows, columns = np.nonzero(hole)
-    for down, across in ((-24, 0), (24, 0), (0, -24), (0, 24)):  # NEAR pixels around are in it, too
+    for down, across in ((-NEAR, 0), (NEAR, 0), (0, -NEAR), (0, NEAR)):
         assert covered[np.clip(rows + down, 0, 299), np.clip(columns + across, 0, 409)].all()
     assert not any(overlap(a, b) for a in parts for b in parts if a is not b)
 
@@ -51,7 +57,7 @@ def test_octaves_after_the_first_are_computed_near_the_holes_alone():
     fill = fill_structure(network, photo, mask, torch.device("cpu"))
     assert fill.shape == photo.shape and np.isfinite(fill).all()
     first = [(52, 64), (28, 32), (40, 48)]  # 50, 25 and 38 rows, up to a multiple of 4
-    assert seen[:3] == first and seen[-2:] == [(112, 112), (64, 64)]
+    assert seen[:3] == first and seen[-2:] == [(80, 80), (48, 48)]
     assert all(height * width <= 128 * 128 for height, width in seen)
 
 

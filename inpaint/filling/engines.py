@@ -11,7 +11,7 @@ from inpaint.filling.blend import correct_seam, sharpen
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, Synthesis, synthesize
 from inpaint.filling.progress import Progress
-from inpaint.filling.structure import FINEST, GUIDING, fill_structure
+from inpaint.filling.structure import FINEST, fill_structure, guiding_size
 from inpaint.models.layers import InpaintingNetwork
 
 Floats = NDArray[np.float32]
@@ -89,7 +89,7 @@ class WindowEngines:
             return Synthesis(sharpen(fill, self.photo, self.hole) if self.network.takes_guide else fill)
         guide = None
         if engine == "detail" and variant.guide == "network":
-            guide = self.structure(first, GUIDING)
+            guide = self.structure(first, guiding_size(*self.hole.shape))
         elif engine == "detail":
             guide = self.diffusion("telea", first)
         start = time.perf_counter()

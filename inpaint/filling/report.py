@@ -49,11 +49,13 @@ class CandidateReport:
 
 @dataclass
 class FillReport:
-    """What a fill did: size of the photo, every hole, every candidate (best first), seconds by stage, and notes."""
+    """What a fill did: size of the photo, the numbers that the network computes with (`float32` or `bfloat16`), every
+    hole, every candidate (best first), seconds by stage, and notes."""
 
     width: int
     height: int
     filled_pixels: int
+    precision: str = "float32"
     holes: list[HoleReport] = field(default_factory=list)
     candidates: list[CandidateReport] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)

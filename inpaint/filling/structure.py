@@ -17,9 +17,10 @@ from inpaint.models.part import grow
 
 COARSEST = 64  # longest side of the first octave is at most that of the whole scenes of training, pixels
 FINEST = 512  # longest side of the last octave, pixels
-GUIDING = 128  # the same for a fill that only guides patches: finer octaves add 1 %, and take four times as long
+GUIDING = 128  # the same at least for a fill that only guides patches,
+GUIDING_SHARE = 4  # and not less than the window's longest side over this
 BEYOND = 4  # pixels around the hole's bounding box that resizing to the next octave reads
-NEAR = 24  # pixels around a hole that octaves after the first look at: what is farther off, the guide has seen
+NEAR = 16  # pixels around a hole that octaves after the first look at: what is farther off, the guide has seen
 GRID = 16  # the edges of what they look at lie on multiples of it, so that few shapes are prepared for, pixels
 SMALLER = (0.5, 0.75)  # of the first octave's size: fills at these sizes are averaged with its own
 
@@ -39,6 +40,21 @@ def octave_sizes(height: int, width: int, guided: bool = True, finest: int = FIN
         scale /= 2
         scales.append(scale)
     return [(max(1, round(height * s)), max(1, round(width * s))) for s in reversed(scales)]
+
+
+def guiding_size(height: int, width: int) -> int:
+    """Longest side of the last octave of a fill that only guides patches: it shows what a quarter of the size shows.
+
+    Args:
+        height, width: of the window, pixels.
+
+    Returns:
+        128, 256 or 512 pixels.
+    """
+    size = GUIDING
+    while size < FINEST and GUIDING_SHARE * size < max(height, width):
+        size *= 2
+    return size
 
 
 def octave_scale(height: int, width: int, guided: bool = True) -> float:

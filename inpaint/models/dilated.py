@@ -58,6 +58,7 @@ class Dilated(InpaintingNetwork):
     size_rule = SizeRule(multiple_of=4, minimum=16)
     takes_guide = True
     takes_box = True
+    mixes_precision = True
 
     def __init__(self, config: DilatedConfig = DilatedConfig()) -> None:
         super().__init__()
@@ -89,6 +90,7 @@ class Dilated(InpaintingNetwork):
             guided = photo.new_ones(photo.shape[0], 1, 1, 1)
         guide = guide * guided
         x = torch.cat([photo * known, mask, guide, guided.expand_as(mask)], dim=1)  # (B, 8, H, W)
+        x = x.to(self.entry.conv.weight.dtype)
         half = self.entry(F.pixel_unshuffle(x, 2))  # (B, shallow, H/2, W/2)
         quarter = self.down(half)  # (B, wide, H/4, W/4)
         for block in self.blocks_before:

@@ -34,12 +34,14 @@ class InpaintingNetwork(nn.Module):
         size_rule: sizes that `compute` accepts.
         takes_guide: whether it takes a coarser fill as third argument.
         takes_box: whether it saves work where only a rectangle of its output is wanted.
+        mixes_precision: whether its weights may be bfloat16 while what goes in and comes out stays float32.
     """
 
     config: Any
     size_rule: SizeRule = SizeRule()
     takes_guide: bool = False
     takes_box: bool = False
+    mixes_precision: bool = False
 
     def compute(self, photo: Tensor, mask: Tensor) -> list[Tensor]:
         """Every stage's output (B, 3, H, W) in order, for H and W that obey the size rule; `forward` says the rest."""
@@ -172,6 +174,6 @@ class GlobalContext(nn.Module):
     def forward(self, x: Tensor, known: Tensor) -> Tensor:
         """Features (B, C, h, w) and the known share of each cell (B, 1, h, w) in [0, 1] to features."""
         weight = known / known.sum(dim=(2, 3), keepdim=True).clamp_min(1e-3)  # (B, 1, h, w)
-        mean = (x * weight).sum(dim=(2, 3))  # (B, C)
-        scale, shift = self.excite(F.silu(self.squeeze(mean))).chunk(2, dim=1)
+        mean = (x * weight).sum(dim=(2, 3))  # (B, C), float32 even where the features are bfloat16
+        scale, shift = self.excite(F.silu(self.squeeze(mean.to(self.squeeze.weight.dtype)))).chunk(2, dim=1)
         return x * (1 + scale[..., None, None]) + shift[..., None, None]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from inpaint.errors import InpaintError, OptionError, OutputError
 from inpaint.models.layers import InpaintingNetwork, composite
+from inpaint.models.precision import multiplies_bf16
 from inpaint.training import losses as loss
 from inpaint.training.adversarial import Adversary
 from inpaint.training.batches import Batch, Batches
@@ -27,11 +28,6 @@ from inpaint.training.config import TrainingConfig
 from inpaint.training.guides import make_guides
 
 FIXED = ("network", "network_config", "discriminator", "size", "optimizer")  # may not change when a run goes on
-
-
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: on an x86 processor without AVX-512 it is ten times slower."""
-    return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "DEFAULT")
 
 
 class Trainer:
