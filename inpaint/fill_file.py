@@ -219,9 +219,10 @@ def check_job(job: FillJob) -> None:
     if job.report:
         check_writable(job.report, job.overwrite)
         places.append(job.report)
-    inputs = [job.photo, job.mask] if isinstance(job.mask, Path) else [job.photo]
-    for place in places[1:] if job.overwrite else places:
-        if any(_same(place, other) for other in [*inputs, *(p for p in places if p is not place)]):
+    masks = [job.mask] if isinstance(job.mask, Path) else []
+    for number, place in enumerate(places):
+        photos = [] if number == 0 and job.overwrite else [job.photo]  # the output alone may take the photo's place
+        if any(_same(place, other) for other in [*photos, *masks, *(p for p in places if p is not place)]):
             raise OutputError(f"{shown(place)}: is named for two files at once")
 
 

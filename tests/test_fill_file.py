@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import cv2
 import numpy as np
@@ -136,6 +137,8 @@ def test_recipes_that_do_not_fit_are_refused(photo_files, capsys):
         "old.json": (json.dumps({**values, "inpaint_recipe": 0}), "is not a recipe of version 1"),
         "mask.json": (json.dumps({**values, "mask": "!"}), "is damaged or of another version"),
         "size.json": (json.dumps({**values, "size": [3, 4]}), "its mask is 96x72 1, the photo"),
+        "zero.json": (json.dumps({**values, "threads": 0}), "(it names 0 threads)"),
+        "many.json": (json.dumps({**values, "threads": 2**70}), f"(it names {2**70} threads)"),
         "key.json": (json.dumps({**values, "extra": 1}), "is damaged or of another version"),
         "option.json": (json.dumps({**values, "options": {"engine": "magic"}}), "engine must be one of"),
         "type.json": (json.dumps({**values, "photo": 7}), "photo is not str"),
@@ -165,6 +168,8 @@ def test_recipes_that_do_not_fit_are_refused(photo_files, capsys):
         (["--report", "{}/taken.json"], 1, "taken.json: exists already"),
         (["--report", "{}/photo.png", "--overwrite"], 1, "photo.png: is named for two files at once"),
         (["--report", "{}/out.png", "--overwrite"], 1, "out.png: is named for two files at once"),
+        (["-o", "{}"], 1, "is a folder"), (["-o", "{}/out.xyz"], 1, "out.xyz: cannot tell the format"),
+        (["-o", "{}/out.heic"], 1, "out.heic: cannot be written as HEIC without one more package"),
         (["--lossless", "-o", "{}/out.jpg"], 2, "JPEG is not lossless, name a .png"),
         (["--mark", "-o", "{}/out.bmp"], 2, "BMP has no place for a mark"),
         (["--max-pixels", "100"], 1, "photo.png: has 96x72 pixels, too many"),
@@ -172,7 +177,11 @@ def test_recipes_that_do_not_fit_are_refused(photo_files, capsys):
         (["--max-pixels", "0"], 2, "limits must be at least 1"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_is_written(photo_files, capsys, extra, code, words):
+def test_what_cannot_work_is_refused_before_anything_is_written(
+    photo_files, capsys, monkeypatch, extra, code, words
+):  # fmt: skip
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr("inpaint.inpainter.Inpainter.fill", None)  # nothing is filled
     (photo_files / "taken.json").write_text("mine")
     before = {p.name: p.read_bytes() for p in photo_files.iterdir()}
     assert run(photo_files, *(e.format(photo_files) for e in extra)) == code
@@ -217,6 +226,13 @@ def test_output_over_the_photo_itself(photo_files):
     after = np.array(Image.open(photo_files / "photo.png"))
     hole = hole_of(photo_files)
     assert np.array_equal(before[~hole], after[~hole]) and not np.array_equal(before, after)
+
+
+def test_output_never_takes_the_place_of_the_mask(photo_files, capsys):
+    before = {p.name: p.read_bytes() for p in photo_files.iterdir()}
+    assert run(photo_files, "--engine", "telea", "--overwrite", out="mask.png") == 1
+    assert capsys.readouterr().err.endswith("mask.png: is named for two files at once\n")
+    assert {p.name: p.read_bytes() for p in photo_files.iterdir()} == before
 
 
 def test_every_candidate_is_written_and_proved(photo_files, capsys):

@@ -156,3 +156,13 @@ def test_a_masks_own_orientation_counts(tmp_path):
     exif[0x0112] = 6
     WHITE.save(tmp_path / "m.png", exif=exif)
     assert np.array_equal(load_mask(tmp_path / "m.png", (80, 60), orientation=6), np.rot90(HOLE, -1))
+
+
+def test_masks_of_several_pictures_are_said_or_refused(tmp_path):
+    WHITE.convert("RGB").save(tmp_path / "a.png", save_all=True, append_images=[BLACK.convert("RGB")])
+    WHITE.convert("RGB").save(tmp_path / "a.tif", save_all=True, append_images=[BLACK.convert("RGB")])
+    notes = []
+    assert np.array_equal(load_mask(tmp_path / "a.png", HOLE.shape, notes), HOLE)
+    assert notes[0].startswith(f"{tmp_path / 'a.png'}: the file is animated: its first frame (of 2) is used")
+    with pytest.raises(MaskError, match=r"a\.tif: has 2 pages, and only one can be filled"):
+        load_mask(tmp_path / "a.tif", HOLE.shape)

@@ -19,7 +19,7 @@ from inpaint.photo.orientation import TURNS, turn_back, turn_upright
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo
 from inpaint.photo.staging import Staging
-from inpaint.photo.verify import compare
+from inpaint.photo.verify import Verification, compare
 from inpaint.photo.xmp import SYNTHETIC, TRAINED, clean_xmp, mark_xmp, source_type
 from tests import samples as s
 from tests.conftest import scene
@@ -87,7 +87,7 @@ def test_16_bit_tiff_of_other_writers(tmp_path, layout):
 @pytest.mark.parametrize("values", [s.deep().astype(np.float32), s.deep().astype(np.int16), s.deep().astype(np.uint32)])
 def test_unsupported_depths_are_refused(tmp_path, values):
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
-    with pytest.raises(PhotoError, match=r"a\.tif: "):
+    with pytest.raises(PhotoError, match=r"a\.tif: is a TIFF (that is damaged or )?of .* not supported"):
         load_photo(tmp_path / "a.tif")
 
 
@@ -104,6 +104,15 @@ def test_premultiplied_16_bit_colours_become_straight(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=("assocalpha",))
     photo = load_photo(tmp_path / "a.tif")
     assert (photo.pixels == round(16384 * 65535 / 32768)).all() and (photo.alpha == 32768).all()
+    assert "a.tif: its colours are stored multiplied by transparency" in photo.notes[0]
+
+
+def test_private_tags_of_a_16_bit_tiff_are_kept_without_a_word(tmp_path, capfd):
+    tags = [(65000, "s", 0, "private", True)]
+    tifffile.imwrite(tmp_path / "a.tif", s.deep(), photometric="rgb", extratags=tags)
+    save_photo(load_photo(tmp_path / "a.tif"), tmp_path / "b.tif", hole=np.zeros(s.deep().shape[:2], bool))
+    assert tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags[65000].value == "private"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_16_bits_into_8_are_rounded_and_said(tmp_path):
@@ -435,6 +444,14 @@ def test_compare_counts_exactly():
         found = compare(before, after, hole, False, len(difference))
         assert (found.changed, found.worst) == ((difference > 0).any(axis=1).sum(), difference.max())
         assert found.mean == pytest.approx(difference.mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "mean", "words"),
+    [(6307, 3.142, "99.9 %"), (1, 1e-5, "0.0158 %"), (6312, 0.12345, "(100 %)"), (3, 1e-4, "residual under 0.001")],
+)
+def test_the_sentence_has_figures_for_people(changed, mean, words):
+    assert words in Verification(6312, changed, mean, 19, False, 8).sentence
 
 
 def test_staged_files_appear_together_or_not_at_all(tmp_path):

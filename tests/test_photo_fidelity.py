@@ -246,6 +246,8 @@ def cases():
     pillow_heif.register_heif_opener()
     yield from (
         ("HEIC", "lossy", e(rgb(), "HEIF", quality=90), pixels),
+        ("HEIC", "greyscale", e(grey, "HEIF", quality=90), pixels),
+        ("HEIC", "EXIF orientation 6", e(rgb(), "HEIF", quality=90, **about(6)), upright),
         ("HEIC", "colour profile", e(rgb(), "HEIF", icc_profile=s.ICC), profile),
         ("HEIC", "EXIF with MakerNote", e(rgb(), "HEIF", **about()), inside_exif),
         ("HEIC", "XMP", e(rgb(), "HEIF", xmp=s.xmp_packet()), xmp),

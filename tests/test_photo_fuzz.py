@@ -3,6 +3,7 @@
 import os
 import random
 import struct
+import sys
 import time
 import warnings
 import zlib
@@ -13,8 +14,9 @@ from PIL import Image
 
 from inpaint.errors import InpaintError, MaskError, PhotoError
 from inpaint.photo import png
+from inpaint.photo.access import PictureFiles
 from inpaint.photo.files import load_photo, save_photo
-from inpaint.photo.limits import Limits
+from inpaint.photo.limits import Limits, pixels_allowed
 from inpaint.photo.masks import load_mask
 from tests import samples as s
 from tests.conftest import scene
@@ -180,3 +182,33 @@ def test_links_folders_pipes_and_odd_names(tmp_path):
         with pytest.raises(PhotoError) as caught:
             load_photo(tmp_path / name)
         assert "\n" not in str(caught.value) and str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", seeds())
+def test_the_limit_given_is_the_only_one(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, "jpeglib", None)
+    if "pages" in name:
+        return
+    (tmp_path / name).write_bytes(seeds()[name])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow warns above it, and refuses twice as many
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        photo = load_photo(tmp_path / name, LIMITS)
+        load_mask(tmp_path / name, photo.pixels.shape[:2], mask_is="white", limits=LIMITS)
+        assert PictureFiles().size(tmp_path / name) in (photo.pixels.shape[1::-1], photo.pixels.shape[:2])
+        pixels = photo.pixels.copy()
+        pixels[4:9, 5:12] = pixels[0, 0]
+        save_photo(photo.with_pixels(pixels), tmp_path / f"out{(tmp_path / name).suffix}")
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_pillows_limit_returns_when_nobody_asks_for_more(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pixels_allowed(500):
+        with pixels_allowed(900), pixels_allowed(50):
+            assert Image.MAX_IMAGE_PIXELS == 900
+        assert Image.MAX_IMAGE_PIXELS == 500
+    assert Image.MAX_IMAGE_PIXELS == 100
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pixels_allowed(500):
+        assert Image.MAX_IMAGE_PIXELS is None

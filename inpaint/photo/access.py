@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.photo.files import Saved, write_photo
-from inpaint.photo.limits import Limits
+from inpaint.photo.limits import Limits, pixels_allowed
 from inpaint.photo.load import load_photo
 from inpaint.photo.masks import Mask, load_mask
 from inpaint.photo.picture import Photo
+
+_ANY = 1 << 62  # pixels: a header alone is read
 
 
 class PictureFiles:
@@ -34,7 +36,7 @@ class PictureFiles:
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
                 return None
-            with warnings.catch_warnings():
+            with pixels_allowed(_ANY), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with Image.open(path) as picture:
                     return picture.size

@@ -16,12 +16,12 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from inpaint.errors import InpaintError, PhotoError, shown
 from inpaint.photo import png
 from inpaint.photo.formats import FORMATS, READ_AS
-from inpaint.photo.limits import Limits, read_bytes
+from inpaint.photo.limits import Limits, pixels_allowed, read_bytes
 from inpaint.photo.mask_meaning import eight_bits
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_PILLOW_LIMIT = threading.Lock()  # its pixel limit and the warning filters belong to the whole process
+_WARNINGS = threading.Lock()  # their filters, and the level of OpenCV's log, belong to the whole process
 
 
 @contextmanager
@@ -57,20 +57,25 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
         except ImportError:
             raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif") from None
         pillow_heif.register_heif_opener()
-    with _PILLOW_LIMIT, warnings.catch_warnings():
+    with pixels_allowed(limits.pixels), _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = max(before or 0, limits.pixels)
-        try:
-            picture = Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
-            limits.check_size(path, *picture.size)
-            if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
-                exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
-                picture.info.setdefault("exif", exif)
-            picture.getexif()  # parsed here once, where its warnings about damage stay quiet
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+        picture = _opened(path, data)
+        limits.check_size(path, *picture.size)
+        if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
+            exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
+            picture.info.setdefault("exif", exif)
+        picture.getexif()  # parsed here once, where its warnings about damage stay quiet
     return picture
+
+
+def _opened(path: Path, data: bytes) -> ImageFile.ImageFile:
+    try:
+        return Image.open(io.BytesIO(data), formats=[f for f in READABLE if f in Image.OPEN or f != "HEIF"])
+    except UnidentifiedImageError:
+        if not data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+            raise
+        kinds = "such as floating point, or more than 16 bits per channel"
+        raise PhotoError(f"{shown(path)}: is a TIFF that is damaged or of a kind not supported ({kinds})") from None
 
 
 def written_format(picture: Image.Image) -> str:
@@ -78,18 +83,28 @@ def written_format(picture: Image.Image) -> str:
     return READ_AS.get(str(picture.format), str(picture.format))
 
 
-def open_upright(path: Path, limits: Limits = Limits()) -> tuple[Image.Image, int]:
+def open_upright(
+    path: Path, limits: Limits = Limits(), notes: list[str] | None = None
+) -> tuple[Image.Image, int]:  # fmt: skip
     """Read a picture file as a mask needs it: 8 bits per channel, upright.
+
+    Args:
+        path: the file.
+        limits: larger files are refused.
+        notes: a sentence about further pictures in the file is added here.
 
     Returns:
         the picture, and the orientation that was applied, 1 to 8.
 
     Raises:
-        PhotoError: it cannot be read.
+        PhotoError: it cannot be read, or is a TIFF of several pages.
     """
     data = read_bytes(path, limits)
-    with errors_named(path):
+    with errors_named(path), pixels_allowed(limits.pixels):
         picture: Image.Image = identify(path, data, limits)
+        left_aside = [f"{shown(path)}: {note}" for note in frame_notes(path, picture)]
+        if notes is not None:
+            notes += left_aside
         orientation = orientation_of(picture)
         picture.load()
         if picture.mode.startswith("I;16"):
@@ -137,8 +152,11 @@ def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
     expected = FORMATS.get(path.suffix.lower())
     if expected and expected != form:
         notes.append(f"the name ends in {path.suffix}, the contents are {form}")
-    if picture.format == "TIFF" and len(np.atleast_1d(picture.tag_v2.get(338, ()))) > 1:
+    extras = np.atleast_1d(picture.tag_v2.get(338, ())) if picture.format == "TIFF" else ()
+    if len(extras) > 1:
         notes.append("it has several extra channels, of which at most one is kept")
+    if 1 in extras:
+        notes.append("its colours are stored multiplied by transparency (premultiplied), and are written without that")
     bits = picture.info.get("bit_depth", 8)
     box = data.find(b"av1C") if form == "AVIF" else -1
     if 0 <= box < len(data) - 7 and data[box + 6] & 0x40:
@@ -164,6 +182,17 @@ def is_deep(picture: Any, data: bytes) -> bool:
     return picture.format == "TIFF" and max(np.atleast_1d(picture.tag_v2.get(258, 1))) > 8
 
 
+def _by_opencv(data: bytes) -> Any:
+    """A file's values as stored, or None; OpenCV's log, which lists every TIFF tag that it does not know, is silent."""
+    log = cv2.utils.logging
+    with _WARNINGS:
+        before = log.setLogLevel(log.LOG_LEVEL_SILENT)
+        try:
+            return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        finally:
+            log.setLogLevel(before)
+
+
 def has_unstated_channel(picture: Any) -> bool:
     """Whether a TIFF has a fourth channel of which it does not say that it is transparency."""
     return picture.format == "TIFF" and picture.tag_v2.get(277) == 4 and picture.tag_v2.get(338) in (0, (0,))
@@ -171,7 +200,7 @@ def has_unstated_channel(picture: Any) -> bool:
 
 def unstated_channel(path: Path, data: bytes) -> NDArray[np.uint8]:
     """The fourth channel of an 8-bit TIFF, which Pillow passes over; raises PhotoError."""
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    values = _by_opencv(data)
     if values is None or values.dtype != np.uint8 or values.shape[2:] != (4,):
         raise PhotoError(f"{shown(path)}: has a fourth channel in a layout that is not supported")
     return np.ascontiguousarray(values[..., 3])
@@ -205,7 +234,7 @@ def decode_deep(
         associated = 1 in np.atleast_1d(tags.get(338, 0))
     if thorough:
         picture.load()
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    values = _by_opencv(data)
     if values is None or values.dtype != np.uint16 or values.shape[:2] != stored:
         raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
     if values.ndim == 2:

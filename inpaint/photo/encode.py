@@ -15,6 +15,7 @@ from inpaint.photo import png, segments
 from inpaint.photo.colour import from_rgb, srgb_profile
 from inpaint.photo.formats import BY_NAME, Format
 from inpaint.photo.jpeg import encode_jpeg, is_progressive
+from inpaint.photo.limits import pixels_allowed
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.png_rows import encode_rows
@@ -25,6 +26,7 @@ LADDER = (98, 95, 90, 85, 80, 75)  # qualities of lossy WebP, AVIF and HEIC
 TRIED_PIXELS = 4_000_000  # up to this size every quality is tried
 ROOM = 1.25  # times the source's size
 HEIF_TILE = 512  # of large photos, as cameras write them: in one piece 24 megapixels cannot be decoded again
+NEEDS_PILLOW_HEIF = "cannot be written as HEIC without one more package: pip install pillow-heif"
 AVIF_SPEED = 8  # of 0 to 10; slower settings save a few per cent
 
 
@@ -52,8 +54,9 @@ def encode_photo(photo: Photo, form: Format, lossless: bool) -> Encoded:
     lost = [f"{name} cannot be kept" for name in photo.metadata.missing_from(form, source)]
     try:
         photo, notes = _fitted(photo, form)
-        data, exact, said = _ENCODERS[form.name](photo, lossless)
-        if not exact and (not photo.source or photo.source.lossless):
+        with pixels_allowed(photo.pixels[..., 0].size):
+            data, exact, said = _ENCODERS[form.name](photo, lossless)
+        if not exact and not form.palette_only and (not photo.source or photo.source.lossless or source != form.name):
             said.append("the kept pixels are compressed, too; a lossless format keeps them exactly")
     except OutputError:
         raise
@@ -79,7 +82,8 @@ def _fitted(photo: Photo, form: Format) -> tuple[Photo, list[str]]:
     if photo.depth == 16 and not form.deep:
         notes.append("16 bits per channel were rounded to 8")
         alpha = None if photo.alpha is None else shallow(photo.alpha)
-        photo = replace(photo, pixels=shallow(photo.pixels), alpha=alpha)
+        source = photo.source and replace(photo.source, pixels=shallow(photo.source.pixels))
+        photo = replace(photo, pixels=shallow(photo.pixels), alpha=alpha, source=source)
     if photo.alpha is not None and photo.source and photo.source.extra_channel and form.name != "TIFF":
         notes.append("a fourth channel of unstated meaning cannot be kept")
         photo = replace(photo, alpha=None)
@@ -91,8 +95,11 @@ def _fitted(photo: Photo, form: Format) -> tuple[Photo, list[str]]:
         notes.append(f"{native} was converted to sRGB")
         photo = replace(photo, metadata=replace(photo.metadata, icc=srgb_profile() if form.icc else None))
     metadata = photo.metadata
-    if photo.greyscale and not form.greyscale:
+    if photo.greyscale and not (form.greyscale and (photo.alpha is None or photo.depth <= form.grey_alpha)):
         metadata = replace(metadata, icc=_for_rgb(metadata.icc, notes))
+        photo = replace(photo, greyscale=False)
+        if not form.palette_only:
+            notes.append("greyscale became three equal channels")
     if form.name == "JPEG":
         for name, head in (("exif", segments.EXIF_HEAD), ("xmp", segments.XMP_HEAD)):
             if len(getattr(metadata, name) or b"") > segments.ROOM - len(head):
@@ -332,7 +339,7 @@ def _half_chroma(photo: Photo, form: str) -> bool:
 
 
 def _webp(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
-    picture, packets = _image(replace(photo, bilevel=False, greyscale=False), [], palette=False), _packets(photo)
+    picture, packets = _image(replace(photo, bilevel=False), [], palette=False), _packets(photo)
     same = photo.source is not None and photo.source.format == "WEBP"
     if lossless or not same or (photo.source and photo.source.lossless):
         return _write(picture, "WEBP", lossless=True, exact=True, quality=60, **packets), True, []
@@ -357,9 +364,9 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     try:
         import pillow_heif
     except ImportError:
-        raise OutputError("cannot be written as HEIC without one more package: pip install pillow-heif") from None
+        raise OutputError(NEEDS_PILLOW_HEIF) from None
     pillow_heif.register_heif_opener()
-    picture = _image(replace(photo, bilevel=False, greyscale=False), [], palette=False)
+    picture = _image(replace(photo, bilevel=False), [], palette=False)
     packets: dict[str, Any] = _packets(photo)
     if "icc_profile" in packets:
         picture.info["icc_profile"] = packets.pop("icc_profile")

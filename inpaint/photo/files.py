@@ -3,14 +3,15 @@
 import os
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import OptionError, OutputError, shown
-from inpaint.photo.encode import encode_photo
-from inpaint.photo.formats import BY_NAME, FORMATS, Format
+from inpaint.photo.encode import NEEDS_PILLOW_HEIF, encode_photo
+from inpaint.photo.formats import BY_NAME, FORMATS, HEIF, Format
 from inpaint.photo.load import load_photo
 from inpaint.photo.picture import Photo
 from inpaint.photo.staging import Staging, check_writable, write_hidden
@@ -107,7 +108,9 @@ def check_output(path: Path, overwrite: bool) -> None:
     """Refuse an output path before any work is done.
 
     Raises:
-        OutputError: unknown ending, missing folder, or the file exists and `overwrite` is False.
+        OutputError: missing folder, a folder of that name, the file exists and `overwrite` is False, unknown ending, or
+            HEIC without the package that writes it.
     """
-    output_format(path)
     check_writable(path, overwrite)
+    if output_format(path) is HEIF and find_spec("pillow_heif") is None:
+        raise OutputError(f"{shown(path)}: {NEEDS_PILLOW_HEIF}")

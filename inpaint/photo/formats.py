@@ -11,6 +11,9 @@ class Format:
         lossless: it keeps every pixel; None: both kinds exist.
         deep: 16 bits per channel.
         palette_only: at most 256 colours.
+        greyscale: one channel.
+        grey_alpha: bits per channel up to which greyscale may have transparency: beyond, readers make colours of it or
+            cannot read it.
     """
 
     name: str
@@ -21,6 +24,7 @@ class Format:
     palette: bool = False
     palette_only: bool = False
     greyscale: bool = True
+    grey_alpha: int = 16
     icc: bool = True
     exif: bool = True
     xmp: bool = True
@@ -31,10 +35,10 @@ class Format:
 PNG = Format("PNG", (".png", ".apng"), True, deep=True, palette=True, iptc=True)
 JPEG = Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), False, alpha=False, iptc=True)
 WEBP = Format("WEBP", (".webp",), None, greyscale=False, dpi=False)
-TIFF = Format("TIFF", (".tif", ".tiff"), True, deep=True, palette=True, iptc=True)
+TIFF = Format("TIFF", (".tif", ".tiff"), True, deep=True, grey_alpha=8, palette=True, iptc=True)
 BMP = Format("BMP", (".bmp",), True, alpha=False, palette=True, icc=False, exif=False, xmp=False)
-AVIF = Format("AVIF", (".avif",), False, dpi=False)
-HEIF = Format("HEIF", (".heic", ".heif"), None, dpi=False)
+AVIF = Format("AVIF", (".avif",), False, grey_alpha=0, dpi=False)
+HEIF = Format("HEIF", (".heic", ".heif"), None, grey_alpha=0, dpi=False)
 GIF = Format(
     "GIF", (".gif",), True, palette=True, palette_only=True, greyscale=False, icc=False, exif=False, xmp=False,
     dpi=False,

@@ -24,7 +24,7 @@ from inpaint.photo.decode import (
     unstated_channel,
     written_format,
 )
-from inpaint.photo.limits import Limits, read_bytes
+from inpaint.photo.limits import Limits, pixels_allowed, read_bytes
 from inpaint.photo.metadata import read_metadata
 from inpaint.photo.orientation import swaps_sides, turn_upright
 from inpaint.photo.picture import Photo, Pixels, Source
@@ -49,7 +49,7 @@ def load_photo(path: str | os.PathLike[str], limits: Limits = Limits(), thorough
     """
     path = Path(path)
     data = read_bytes(path, limits)
-    with errors_named(path):
+    with errors_named(path), pixels_allowed(limits.pixels):
         return _load(path, data, limits, thorough)
 
 

@@ -38,7 +38,7 @@ def load_mask(
     """
     decided: list[str] = []
     try:
-        picture, own_orientation = open_upright(Path(path), limits)
+        picture, own_orientation = open_upright(Path(path), limits, decided)
         mask = picture_to_mask(picture, mask_is, decided, shown(path))
     except PhotoError as error:
         raise MaskError(str(error)) from None

@@ -52,6 +52,26 @@ class Metadata:
         yield from (names[key] for key, room in rooms.items() if getattr(self, key) and not room)
         if self.comment and form.name not in ("JPEG", "GIF", source):
             yield "the comment"
+        if form.name != source:
+            yield from self._extras_of(source)
+
+    def _extras_of(self, source: str) -> Iterator[str]:
+        """Names of what only the source's own format can carry."""
+        own = dict(self.extras)
+        if source == "PNG":
+            if png.PROFILE_TEXTS & own.keys():
+                yield "the texts"
+            if colours := png.colour_chunks(own, bool(self.icc)):
+                yield f"how its colours are meant ({', '.join(colours)})"
+        resources = own.pop(segments.APP13, b"") if source == "JPEG" else own.pop(PHOTOSHOP_TAG, (0, b""))[1]
+        if any(number != segments.IPTC_RESOURCE for number, _, _ in segments.read_resources(resources)):
+            yield "Photoshop's data"
+        if source == "JPEG":
+            programs = [f"APP{marker - segments.APP0}" for marker in sorted(own) if segments.APP0 <= marker <= 0xEF]
+            if programs:
+                yield f"data of other programs ({', '.join(programs)})"
+        if source == "TIFF" and own and not self.exif:
+            yield "the file's own tags"
 
 
 def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: int, swapped: bool) -> tuple[
@@ -77,6 +97,8 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     )  # fmt: skip
     if source == "JPEG":
         found = _with_jpeg_segments(found, data, notes)
+        if picture.format == "JPEG" and (behind := segments.bytes_behind(data)):
+            notes.append(f"{behind:,} bytes behind the picture, such as the video of a motion photo, were left out")
     elif source == "PNG":
         found = _with_png_chunks(found, data)
     elif source == "TIFF":

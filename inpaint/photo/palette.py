@@ -31,15 +31,16 @@ def reduced_palette(rgba: Colours, free: NDArray[np.bool_]) -> tuple[NDArray[np.
     """Indices and palette of a picture whose colours are reduced where that is allowed.
 
     Where the other pixels have at most 256 colours these stay exact, and the free ones share the remaining entries
-    (median cut) or take the nearest; else everything is reduced.
+    (median cut) or take the nearest; else everything that can be seen is reduced.
 
     Args:
-        rgba: uint8 (H, W, 4).
-        free: bool (H, W), pixels whose colours may be changed.
+        rgba: uint8 (H, W, 4); what cannot be seen (alpha 0) has one colour.
+        free: bool (H, W), visible pixels whose colours may be changed.
     """
     kept = np.unique(_packed(rgba)[~free])
     if len(kept) > 256 or not free.any():
-        free, kept = np.ones_like(free), np.zeros(0, np.uint32)
+        free = rgba[..., 3] > 0
+        kept = np.unique(_packed(rgba)[~free])
     room = 256 - len(kept)
     values = rgba.copy()
     colours = rgba[free]

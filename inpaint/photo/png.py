@@ -10,6 +10,11 @@ PROFILE_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 # Chunks that stay true when the pixels change: how colours are meant, resolution, texts.
 KEPT_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"sTER", *PROFILE_TEXTS})
+# What tells nothing, since colours are taken as sRGB where nothing is said.
+_SRGB = {
+    b"gAMA": struct.pack(">I", 45_455),
+    b"cHRM": struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000),
+}
 PROFILE = b"Raw profile type "
 GREY, GREY_ALPHA = 0, 4  # colour types of the header
 _TEXT_ROOM = 1 << 24  # bytes that a compressed profile may grow to
@@ -30,6 +35,14 @@ def views(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
             return
         yield data[position + 4 : position + 8], view[position + 8 : end], struct.unpack_from(">I", data, end)[0]
         position = end + 4
+
+
+def colour_chunks(chunks: dict[bytes, bytes], has_profile: bool) -> list[str]:
+    """Names of the chunks that give colours another meaning than sRGB, where a profile does not outrank them."""
+    outranked = has_profile or b"sRGB" in chunks
+    names = [b"cICP"] if b"cICP" in chunks else []
+    names += [name for name, usual in _SRGB.items() if not outranked and chunks.get(name, usual) != usual]
+    return [name.decode() for name in names]
 
 
 def chunk(name: bytes, content: bytes) -> bytes:

@@ -26,6 +26,7 @@ VERSION = 1
 _UNTRAINED = frozenset({"telea", "ns", "patch"})
 _PACKAGES = ("torch", "numpy", "opencv-python", "pillow", "numba", "pillow-heif", "jpeglib")
 _RECIPE_BYTES = 1 << 28
+_MOST_THREADS = 1024  # a recipe may be a stranger's
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def read_recipe(path: Path) -> Recipe:
     for name, kind in ((name, kind) for kind, names in kinds.items() for name in names):
         if not isinstance(getattr(recipe, name), kind):
             raise RecipeError(f"{shown(path)}: is damaged or of another version ({name} is not {kind.__name__})")
+    if not 1 <= recipe.threads <= _MOST_THREADS:
+        raise RecipeError(f"{shown(path)}: is damaged or of another version (it names {recipe.threads} threads)")
     return recipe
 
 

@@ -1,5 +1,6 @@
 """The marker segments of JPEG files and the resource blocks of Photoshop inside them."""
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -7,6 +8,8 @@ EXIF_HEAD, XMP_HEAD, ICC_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", 
 XMP_MORE_HEAD, PHOTOSHOP_HEAD, JFIF_HEAD = b"http://ns.adobe.com/xmp/extension/\0", b"Photoshop 3.0\0", b"JFIF\0"
 ROOM = 65_533  # bytes of payload that one segment can carry
 APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
+_SCAN, _END = 0xDA, 0xD9
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in coded values 0xFF is followed by 0 or by a restart
 IPTC_RESOURCE, THUMBNAIL_RESOURCES = 0x0404, (0x0409, 0x040C)
 
 
@@ -33,6 +36,20 @@ def read_segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
         found.append((marker, data[position + 4 : position + 2 + length]))
         position += 2 + length
     return found, first_table
+
+
+def bytes_behind(data: bytes) -> int:
+    """How many bytes follow the end of a JPEG's picture; 0 where they are nothing but zeros."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == _END:
+            return len(data) - position - 2 if data[position + 2 :].strip(b"\0") else 0
+        position += 1 if marker in (0xFF, 0x00) else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == _SCAN:
+            found = _MARKER.search(data, position)
+            position = found.start() if found else len(data)
+    return 0
 
 
 def segment(marker: int, payload: bytes) -> bytes:

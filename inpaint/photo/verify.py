@@ -50,9 +50,14 @@ class Verification:
         share = 100 * self.changed / self.kept
         scale = f"{self.depth}-bit levels"
         return (
-            f"{self.changed:,} of {self.kept:,} kept pixels ({share:.2g} %) moved by lossy coding, "
-            f"mean residual {self.mean:.3g}, worst {self.worst} {scale}"
+            f"{self.changed:,} of {self.kept:,} kept pixels ({_figure(share)} %) moved by lossy coding, "
+            f"mean residual {_figure(self.mean)}, worst {self.worst} {scale}"
         )
+
+
+def _figure(value: float) -> str:
+    """A number above 0 and up to some hundreds, for people."""
+    return f"{value:.3g}" if value >= 0.001 else "under 0.001"
 
 
 def verify_photo(path: Path, written: Path, photo: Photo, hole: NDArray[np.bool_], exact: bool) -> Verification:

@@ -17,7 +17,8 @@ _SIZES = ((b"exif:PixelXDimension", b"exif:PixelYDimension"), (b"tiff:ImageWidth
 def clean_xmp(xmp: bytes, turned: bool) -> bytes:
     """XMP for a picture that is upright now and whose content has changed.
 
-    The orientation becomes 1, recorded sizes are exchanged where the sides were, and thumbnails are dropped.
+    The orientation becomes 1, recorded sizes are exchanged where the sides were, thumbnails are dropped, and what says
+    that a video follows in the file is taken back.
 
     Args:
         xmp: the packet.
@@ -26,7 +27,7 @@ def clean_xmp(xmp: bytes, turned: bool) -> bytes:
     xmp = oriented_xmp(xmp, 1, turned)
     for name in (b"xmp:Thumbnails", b"xap:Thumbnails"):
         xmp = re.sub(rb"<" + name + rb"\b.*?</" + name + rb"\s*>", b"", xmp, flags=re.DOTALL)
-    return xmp
+    return re.sub(rb"""(GCamera:(?:MotionPhoto|MicroVideo)\s*(?:=\s*["']|>)\s*)1\b""", rb"\g<1>0", xmp)
 
 
 def oriented_xmp(xmp: bytes, orientation: int, turned: bool) -> bytes:
