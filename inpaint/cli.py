@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, models, receptive_field, serve, train
 from inpaint.errors import InpaintError
@@ -21,14 +24,31 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def asked_to_stop() -> Iterator[None]:
+    """SIGTERM is as Ctrl+C: what is not finished is removed. Commands that have handlers of their own use those."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 nothing to do."""
+    """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 130 asked to stop."""
     args = build_parser().parse_args(arguments)
     wait_asleep()
     try:
-        code = args.run(args) or 0
+        with asked_to_stop():
+            code = args.run(args) or 0
         sys.stdout.flush()
         return code
+    except KeyboardInterrupt:
+        print(f"error: {args.command}: stopped before it was done", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # whoever read the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at the end
         return 1

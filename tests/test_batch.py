@@ -103,7 +103,7 @@ def test_empty_masks_and_missing_ones_are_told(tmp_path, capsys):
         ({}, ["--max-memory", "lots"], 2, "written like 6G or 800M"),
         ({}, ["--max-memory", "1M"], 2, "must be at least"),
         ({"workers": "-1"}, [], 2, "workers must be 0 or more"),
-        ({}, ["--threads", "0"], 2, "threads must be at least 1"),
+        ({}, ["--threads", "0"], 2, "threads must be between 1 and 1024"),
         ({}, ["--format", "psd"], 2, "format must be one of"),
         ({}, ["--format", "jpg", "--lossless"], 2, "is not lossless"),
         ({}, ["--weights", "none.safetensors"], 1, "none.safetensors"),

@@ -105,7 +105,7 @@ def test_the_scene_is_seeded_and_not_flat():
     [
         (["--engines", "magic"], 2, "got 'magic'"), (["--sizes", "big"], 2, "a size is pixels"),
         (["--area", "0.9"], 2, "area must be above 0"), (["--repeats", "0"], 2, "repeats must be at least 1"),
-        (["--threads", "0"], 2, "threads must be at least 1"), (["--sizes", ""], 3, "no size is named"),
+        (["--threads", "0"], 2, "threads must be between 1 and 1024"), (["--sizes", ""], 3, "no size is named"),
         (["--photo", "none.png"], 1, "none.png: file not found"), (["--output", "README.md"], 1, "exists already"),
         (["--seed", "-1"], 2, "seed must be 0 or more"),
     ],

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -129,3 +130,21 @@ def test_a_photo_that_may_take_more_memory_is_refused(photo_files, capsys):
 
 def test_a_photo_within_its_memory_is_filled(photo_files):
     assert run(photo_files, "--max-memory", "1G") == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_fill_that_is_asked_to_stop_says_so_and_leaves_nothing(photo_files, number):
+    code = (
+        "import os, signal, sys\n"
+        "from inpaint import cli, fill_file\n"
+        "def killed(staging):\n"
+        f"    assert len(os.listdir({str(photo_files)!r})) == 3, 'the photo waits under its hidden name'\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "fill_file.Staging.commit = killed\n"
+        "sys.exit(cli.main(sys.argv[1:]))\n"
+    )
+    photo, mask, out = (str(photo_files / name) for name in ("photo.png", "mask.png", "out.png"))
+    words = ["fill", photo, mask, "-o", out, "--engine", "telea"]
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "error: fill: stopped before it was done\n")
+    assert sorted(p.name for p in photo_files.iterdir()) == ["mask.png", "photo.png"]

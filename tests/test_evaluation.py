@@ -313,7 +313,7 @@ def test_an_engine_that_fails_on_one_photo_does_not_end_the_run(photos, monkeypa
         (["--limit", "0"], 2, "limit must be at least 1"),
         (["--seed", "-1"], 2, "seed must be 0 or more"),
         (["--longest", "3"], 2, "longest must be at least 32"),
-        (["--threads", "0"], 2, "threads must be at least 1"),
+        (["--threads", "0"], 2, "threads must be between 1 and 1024"),
         (["--models", "none.safetensors"], 1, "none.safetensors: file not found"),
         (["--mask-dir", "none"], 2, "none: is not a folder"),
         (["--photos", "none"], 1, "none: is not a folder"),

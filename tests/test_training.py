@@ -398,7 +398,7 @@ def test_train_command_refuses_clearly(folder, capsys, monkeypatch):
     refused("does not go with --init", "--resume", "--init", "x", code=2)
     refused("size must be a multiple of 16", "--size", "50", code=2)
     refused("steps must be at least 1", "--steps", "0", code=2)
-    refused("threads must be at least 1", "--threads", "0", code=2)
+    refused("threads must be between 1 and 1024", "--threads", "0", code=2)
     refused("only 0 usable photos, need at least 16 (19 unreadable", "--preset", "smoke", "--size", "128")
     if not torch.cuda.is_available():
         refused("device cuda is not available", "--preset", "smoke", "--device", "cuda", code=2)

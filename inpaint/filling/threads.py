@@ -4,13 +4,14 @@ import os
 
 from inpaint.errors import OptionError
 
+MOST = 1024  # threads that are taken for meant
 SPINS = 1000  # turns that a thread of GNU's OpenMP waits awake for the others, some 20 microseconds; its own: 300,000
 
 
 def check_threads(threads: int | None) -> None:
-    """Refuse a number of threads below 1; raises OptionError."""
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads must be at least 1, got {threads}")
+    """Refuse a number of threads below 1 or above 1,024; raises OptionError."""
+    if threads is not None and not 1 <= threads <= MOST:
+        raise OptionError(f"threads must be between 1 and {MOST}, got {threads}")
 
 
 def set_threads(threads: int | None) -> None:
@@ -19,7 +20,7 @@ def set_threads(threads: int | None) -> None:
     The patch search counts threads for each thread that calls it, so that each has to be told.
 
     Raises:
-        OptionError: below 1.
+        OptionError: below 1 or above 1,024.
     """
     check_threads(threads)
     if threads is None:
