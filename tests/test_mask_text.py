@@ -1,3 +1,4 @@
+import sys
 from importlib.util import find_spec
 
 import cv2
@@ -79,7 +80,16 @@ def test_a_missing_detector_is_one_sentence_with_the_command(monkeypatch, tmp_pa
         masking.text_mask(photo())
     Image.fromarray(photo()).save(tmp_path / "p.png")
     assert cli.main(["mask", "text", str(tmp_path / "p.png"), "-o", str(tmp_path / "m.png")]) == 1
-    assert capsys.readouterr().err.strip().count("\n") == 0
+    assert cli.main(["mask", "text", *[str(tmp_path / "p.png")] * 2, "-o", str(tmp_path / "masks")]) == 1
+    assert capsys.readouterr().err.strip().count("\n") == 1
+
+
+def test_a_detector_without_its_own_packages_is_the_same_sentence(monkeypatch):
+    monkeypatch.setattr(text, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "rapidocr", None)  # its import fails
+    text._detector.cache_clear()
+    with pytest.raises(InpaintError, match="pip install --no-deps rapidocr"):
+        masking.text_mask(photo())
 
 
 def test_sensitivity_has_bounds():

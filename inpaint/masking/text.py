@@ -36,11 +36,13 @@ def _detector() -> Any:
     """RapidOCR's detector, made once a process.
 
     Raises:
-        InpaintError: it is not installed.
+        InpaintError: it, or what it needs, is not installed.
     """
     check_detector()
-    from rapidocr import RapidOCR
-
+    try:
+        from rapidocr import RapidOCR
+    except ImportError as error:  # it was installed alone, as its own dependencies would replace OpenCV
+        raise InpaintError(INSTALL) from error
     settings: dict[str, Any] = {
         "Global.use_cls": False, "Global.use_rec": False, "Global.log_level": "error", "Global.max_side_len": 4000,
         "Det.limit_type": "max", "Det.limit_side_len": 4000, "Det.thresh": 0.2, "Det.box_thresh": 0.05,
