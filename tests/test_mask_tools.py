@@ -72,6 +72,7 @@ def test_regions_say_their_box(words, box):
 def test_polygons_colours_and_unions():
     triangle = masking.region_mask((100, 100), "polygon 0,0 50%,0 0,50")
     assert triangle[5, 5] and not triangle[45, 45] and triangle.sum() == pytest.approx(1300, rel=0.05)
+    assert all(masking.region_mask((99, side), "centre 9x9").sum() == 81 for side in range(90, 100))
     both = masking.region_mask((100, 100), "top 10x10; bottom 10x10")
     assert both.sum() == 200
     stamped = np.full((60, 80, 3), 90, np.uint8)
@@ -140,6 +141,7 @@ def test_pasted_objects_of_any_shape_reach_the_bar():
     ({"clicks": [(-1, 5)]}, OptionError, "lies outside"), ({}, OptionError, "say where the object is"),
     ({"minus": [(5, 5)]}, OptionError, "say where the object is"), ({"box": (5, 5, 0, 9)}, OptionError, "a width and"),
     ({"box": (300, 5, 10, 9)}, OptionError, "outside"), ({"clicks": [(5, 5, 7)]}, OptionError, "label is 1"),
+    ({"box": (5, float("nan"), 9, 9)}, OptionError, "must be finite, got nan"),
     ({"scribble": np.zeros((160, 200), bool)}, MaskError, "scribble is empty"),
     ({"scribble": np.ones((9, 9), bool)}, MaskError, "scribble is 9x9 pixels, the photo 200x160"),
     ({"clicks": [(5, 5)], "engine": "magic"}, OptionError, "engine must be"),
