@@ -151,6 +151,14 @@ def test_tall_letters_are_text_and_a_tall_thing_is_not(monkeypatch):
     assert (mask & white).sum() > 0.95 * white.sum() and not mask[200:].any()
 
 
+def test_a_tall_word_is_text_however_thick_its_strokes_are():
+    for length, thing in ((150, True), (290, True), (310, False)):
+        line = np.array([(20, 50), (20 + length, 50), (20 + length, 150), (20, 150)], np.float32)
+        assert text._is_a_thing(np.ones((100, length), bool), line, (400, 400)) is thing
+        low = line * np.array((1, 0.5), np.float32)
+        assert not text._is_a_thing(np.ones((50, length), bool), low, (400, 400))
+
+
 def strokes_of(picture, corners):
     from inpaint.masking.strokes import line_strokes
 
