@@ -136,6 +136,19 @@ def test_pasted_objects_of_any_shape_reach_the_bar():
     assert np.mean(scores) > 0.8
 
 
+def test_a_click_means_what_has_edges_and_what_its_boxes_agree_on():
+    from inpaint.masking.object import _standing, _Try
+
+    picture, thing, box = photo(3), disc((160, 200), (110, 80), 36), (60, 30, 100, 100)
+    picture[thing] = (200, 40, 60)
+    half = thing & (np.mgrid[:160, :200][1] > 110)  # its left side has no edge
+    whole, part = _Try(box, thing, 0.9, 0.9), _Try(box, half, 0.9, 0.9)
+    assert np.argmax(_standing(picture, [part, whole])) == 1
+    assert np.argmax(_standing(np.full_like(picture, 90) + photo(3) // 9, [part, whole, whole])) == 1
+    sure = _standing(picture, [_Try(box, half, 0.99, 0.99), _Try(box, thing, 0.3, 0.3)])
+    assert np.argmax(sure) == 0 and sure.shape == (2,)
+
+
 @pytest.mark.parametrize(("told", "error", "why"), [
     ({"clicks": [(500, 5)]}, OptionError, "lies outside the photo of 200x160"),
     ({"clicks": [(-1, 5)]}, OptionError, "lies outside"), ({}, OptionError, "say where the object is"),
