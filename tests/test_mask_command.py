@@ -152,6 +152,9 @@ def test_repeated_groups_by_size_and_says_so(tmp_path, capsys):
     ):
         status, _, err = run(capsys, "repeated", photos, *words)
         assert status == 1 and why in err
+    (tmp_path / "masks" / names[1]).unlink()
+    status, _, err = run(capsys, "repeated", photos, "-o", tmp_path / "masks")  # one size's exists
+    assert status == 1 and f"{names[0]}: exists" in err and not (tmp_path / "masks" / names[1]).exists()
     few = run(capsys, "repeated", photos / "00.png", photos / "01.png", "-o", tmp_path / "few.png")
     assert few[0] == 1 and "no size has 8 photos or more" in few[2]
 
@@ -175,6 +178,8 @@ def test_edits_of_mask_files(ball, tmp_path, capsys):
     assert np.array_equal(np.array(Image.open(shown)), masking.overlay(np.array(Image.open(ball)), b))
     assert run(capsys, "edit", files[1], "--preview", tmp_path / "w.png", "-o", tmp_path / "d.png")[0] == 2
     assert not (tmp_path / "d.png").exists()
+    status, _, err = run(capsys, "edit", files[0], "--dilate", -5, "-o", tmp_path / "d.png")
+    assert status == 2 and "dilate must be between 0 and 10000 pixels, got -5" in err
     Image.new("L", (50, 40), 255).save(tmp_path / "small.png")
     status, _, err = run(capsys, "edit", files[0], tmp_path / "small.png", "-o", tmp_path / "d.png")
     assert status == 1 and f"small.png: the mask is 50x40 pixels, {files[0]} 200x160" in err

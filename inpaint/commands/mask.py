@@ -166,15 +166,18 @@ def run_repeated(args: argparse.Namespace) -> None:
     for place in (output, shown) if folder else ():
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
+    names = {shape: f"repeated-{shape[1]}x{shape[0]}.png" for shape in masks}
+    for shape in names if folder else ():
+        for place in (output, shown) if masks[shape].any() else ():
+            if place is not None:
+                check_output(place / names[shape], args.overwrite)
     found = 0
     for shape, mask in masks.items():
-        name = f"repeated-{shape[1]}x{shape[0]}.png"
-        file, preview = output / name if folder else output, shown / name if folder and shown else shown
+        file, preview = (output / names[shape], shown and shown / names[shape]) if folder else (output, shown)
         if not mask.any():
             print(f"{file}: nothing that the photos of {shape[1]}x{shape[0]} share, not written")
             continue
         found += 1
-        check_output(file, args.overwrite)
         save_mask(mask, file, args.overwrite)
         if preview is not None:
             save_preview(pictures[shape], mask, preview, args.overwrite)
@@ -197,6 +200,8 @@ def run_edit(args: argparse.Namespace) -> None:
 
     if (args.preview is None) != (args.photo is None):
         raise OptionError("a preview of edited masks needs both --preview and --photo")
+    if not 0 <= args.dilate <= 10_000:
+        raise OptionError(f"dilate must be between 0 and 10000 pixels, got {args.dilate:g}")
     files = named_files(args.photos)
     output = outputs_of(files[:1], args.output, args.overwrite)[0]
     preview = outputs_of(files[:1], args.preview, args.overwrite, tuple(FORMATS), "")[0] if args.preview else None
