@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.fit_scratches import fit
 from benchmarks.mask_truth import Case, blob_cutout, loose_box, object_case
 from benchmarks.photos import photos
-from inpaint.masking.object import MARGIN
+from inpaint.masking.looks import MARGIN
 from inpaint.masking.objectness import SIDE, Crop, judge
 
 SAMPLE = 1200  # pixels of each case

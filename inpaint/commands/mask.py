@@ -1,19 +1,20 @@
 """`inpaint mask KIND PHOTO... -o OUT`: make masks instead of painting them."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inpaint.commands.mask_files import keep_apart, named_files, one_place, outputs_of, save_mask, save_preview
 from inpaint.commands.shared import add_threads, set_threads
 from inpaint.options import MASK_IS
 
 if TYPE_CHECKING:
     from inpaint.masking.pixels import Mask
 
-EXACT = (".png", ".tif", ".tiff", ".bmp", ".webp")
-WHY = ", which keep a mask exact"
+NUMBERS = re.compile(r"-[\d.]")  # how a word begins that is a place left of or above the photo, and no option
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,6 +58,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _kind(kinds: Any, name: str, help_text: str, function: Callable[[argparse.Namespace], None]) -> Any:
     kind = kinds.add_parser(name, help=help_text, description=f"Mask: {help_text}.")
+    kind._negative_number_matcher = NUMBERS  # argparse knows -1, but not -1,5
     kind.add_argument("photos", type=Path, nargs="+", metavar="MASK" if name == "edit" else "PHOTO",
                       help="files, or folders of them")  # fmt: skip
     kind.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
@@ -75,72 +77,6 @@ def _sensitivity(command: Any) -> None:
     command.add_argument(
         "--sensitivity", type=float, default=0.5, metavar="0..1", help="how much is taken (default: 0.5)"
     )
-
-
-def _files(paths: list[Path]) -> list[Path]:
-    """The named files, and the pictures of the named folders.
-
-    Raises:
-        PhotoError: a folder holds no picture.
-    """
-    from inpaint.errors import PhotoError
-    from inpaint.photo.formats import FORMATS
-
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
-            if not inside:
-                raise PhotoError(f"{path}: the folder holds no picture")
-            files += inside
-        else:
-            files.append(path)
-    return files
-
-
-def _outputs(
-    files: list[Path], output: Path, overwrite: bool, endings: tuple[str, ...] = EXACT, why: str = WHY
-) -> list[Path]:
-    """One output a file, refused before any work is done.
-
-    Raises:
-        OutputError: two inputs would have one output, it exists, or cannot be written.
-    """
-    from inpaint.errors import OutputError
-    from inpaint.photo.files import check_output
-
-    if len(files) == 1 and not output.is_dir() and output.suffix:
-        outputs = [output]
-    else:
-        if output.suffix and not output.is_dir():
-            raise OutputError(f"{output}: several photos need a folder as output")
-        output.mkdir(parents=True, exist_ok=True)
-        outputs = [output / f"{file.stem}.png" for file in files]
-    taken: dict[Path, Path] = {}
-    for file, out in zip(files, outputs, strict=True):
-        if out in taken:
-            raise OutputError(f"{out}: {taken[out]} and {file} would both be written there")
-        taken[out] = file
-        if out.suffix.lower() not in endings:
-            raise OutputError(f"{out}: end the name with one of {' '.join(endings)}{why}")
-        check_output(out, overwrite)
-    return outputs
-
-
-def _save_mask(mask: "Mask", path: Path, overwrite: bool) -> None:
-    import numpy as np
-
-    from inpaint.photo.files import Photo, save_photo
-
-    grey = np.repeat(mask.astype(np.uint8)[..., None] * np.uint8(255), 3, axis=2)
-    save_photo(Photo(grey, greyscale=True), path, overwrite)
-
-
-def _save_preview(pixels: Any, mask: "Mask", path: Path, overwrite: bool) -> None:
-    from inpaint.masking.preview import overlay
-    from inpaint.photo.files import Photo, save_photo
-
-    save_photo(Photo(overlay(pixels, mask)), path, overwrite)
 
 
 def _rule(args: argparse.Namespace) -> Any:
@@ -169,28 +105,41 @@ def _rule(args: argparse.Namespace) -> Any:
 
 
 def run_rule(args: argparse.Namespace) -> None:
-    """Make one mask a photo; a bad photo is named and does not stop the others."""
+    """Make one mask a photo; a bad photo is named and does not stop the others.
+
+    Raises:
+        InpaintError: the kind needs something that is not installed.
+    """
+    from inpaint.errors import InpaintError
     from inpaint.photo.files import load_photo
 
     rule = _rule(args)
+    if args.kind == "text":
+        from inpaint.masking.text import check_detector
+
+        check_detector()
+    elif args.kind == "object" and args.engine == "sam":
+        from inpaint.masking.sam import how_to_get, sam_available
+
+        if not sam_available():
+            raise InpaintError(how_to_get())
     _each(args, lambda file: (pixels := load_photo(file).pixels, rule(pixels)))
 
 
 def run_repeated(args: argparse.Namespace) -> None:
     """Make one mask for all photos of a size."""
+    from dataclasses import replace
+
     from inpaint.errors import EmptyMask, InpaintError, MaskError, OutputError
-    from inpaint.masking.edit import grow
-    from inpaint.masking.regions import box_mask, parse_box
     from inpaint.masking.repeated import LEAST, repeated_masks
     from inpaint.photo.files import check_output, load_photo
 
     set_threads(args.threads)
-    files = _files(args.photos)
-    folder = args.output.is_dir() or not args.output.suffix
-    if not folder:
-        _outputs(files[:1], args.output, args.overwrite)
+    rule, files = _rule(args), named_files(args.photos)
+    output, shown = one_place(args, files)
+    folder = output.is_dir() or not output.suffix
     failures: list[str] = []
-    samples: dict[tuple[int, int], Any] = {}
+    samples: dict[tuple[int, int], Path] = {}
 
     def photos() -> Iterator[Any]:
         for file in files:
@@ -200,37 +149,39 @@ def run_repeated(args: argparse.Namespace) -> None:
                 failures.append(str(error))
                 print(f"error: {error}", file=sys.stderr)
                 continue
-            samples.setdefault((pixels.shape[0], pixels.shape[1]), pixels)
+            samples.setdefault((pixels.shape[0], pixels.shape[1]), file)
             yield pixels
 
-    masks, left_out = repeated_masks(photos(), args.sensitivity)
+    shared, left_out = repeated_masks(photos(), args.sensitivity)
     for (height, width), count in left_out.items():
         print(f"{count} of {width}x{height} pixels left out: {LEAST} of one size or more are needed")
-    if not masks:
-        raise MaskError(f"{args.output}: not written, no size has {LEAST} photos or more")
-    if len(masks) > 1 and not folder:
-        sizes = ", ".join(f"{width}x{height}" for height, width in masks)
-        raise OutputError(f"{args.output}: the photos have the sizes {sizes}, name a folder to get one mask each")
+    if not shared:
+        raise MaskError(f"{output}: not written, no size has {LEAST} photos or more")
+    if len(shared) > 1 and not folder:
+        sizes = ", ".join(f"{width}x{height}" for height, width in shared)
+        raise OutputError(f"{output}: the photos have the sizes {sizes}, name a folder to get one mask each")
+    rule = replace(rule, learned=shared)
+    pictures = {shape: load_photo(samples[shape]).pixels for shape in shared}
+    masks = {shape: rule(pixels) for shape, pixels in pictures.items()}  # all, before any is written
+    for place in (output, shown) if folder else ():
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+    names = {shape: f"repeated-{shape[1]}x{shape[0]}.png" for shape in masks}
+    for shape in names if folder else ():
+        for place in (output, shown) if masks[shape].any() else ():
+            if place is not None:
+                check_output(place / names[shape], args.overwrite)
     found = 0
-    if folder:
-        args.output.mkdir(parents=True, exist_ok=True)
     for shape, mask in masks.items():
-        name = f"repeated-{shape[1]}x{shape[0]}.png"
-        output = args.output / name if folder else args.output
-        mask = grow(mask, args.dilate)
-        if args.within:
-            mask &= box_mask(parse_box(args.within, shape), shape)
+        file, preview = (output / names[shape], shown and shown / names[shape]) if folder else (output, shown)
         if not mask.any():
-            print(f"{output}: nothing that the photos of {shape[1]}x{shape[0]} share, not written")
+            print(f"{file}: nothing that the photos of {shape[1]}x{shape[0]} share, not written")
             continue
         found += 1
-        check_output(output, args.overwrite)
-        _save_mask(mask, output, args.overwrite)
-        if args.preview:
-            preview = args.preview / name if folder else args.preview
-            preview.parent.mkdir(parents=True, exist_ok=True)
-            _save_preview(samples[shape], mask, preview, args.overwrite)
-        print(f"{output}: {mask.mean():.2%} of the photo")
+        save_mask(mask, file, args.overwrite)
+        if preview is not None:
+            save_preview(pictures[shape], mask, preview, args.overwrite)
+        print(f"{file}: {mask.mean():.2%} of the photo")
     if failures:
         raise InpaintError(f"{len(failures)} of {len(files)} photos could not be read")
     if not found:
@@ -241,7 +192,6 @@ def run_edit(args: argparse.Namespace) -> None:
     """Combine masks, then change the result."""
     from inpaint.errors import EmptyMask, MaskError, OptionError, PhotoError
     from inpaint.masking import edit
-    from inpaint.masking.preview import overlay
     from inpaint.masking.regions import box_mask, parse_box
     from inpaint.photo.decode import open_upright
     from inpaint.photo.files import load_photo
@@ -250,15 +200,23 @@ def run_edit(args: argparse.Namespace) -> None:
 
     if (args.preview is None) != (args.photo is None):
         raise OptionError("a preview of edited masks needs both --preview and --photo")
-    files = _files(args.photos)
-    output = _outputs(files[:1], args.output, args.overwrite)[0]
-    preview = _outputs(files[:1], args.preview, args.overwrite, tuple(FORMATS), "")[0] if args.preview else None
+    if not 0 <= args.dilate <= 10_000:
+        raise OptionError(f"dilate must be between 0 and 10000 pixels, got {args.dilate:g}")
+    files = named_files(args.photos)
+    output = outputs_of(files[:1], args.output, args.overwrite)[0]
+    preview = outputs_of(files[:1], args.preview, args.overwrite, tuple(FORMATS), "")[0] if args.preview else None
+    if preview is not None:
+        keep_apart(photo=[args.photo], mask=[*files, output], preview=[preview])
     masks, notes = [], list[str]()
     for file in files:
         try:
-            masks.append(picture_to_mask(open_upright(file)[0], args.mask_is, notes, str(file)))
+            mask = picture_to_mask(open_upright(file)[0], args.mask_is, notes, str(file))
         except PhotoError as error:
             raise MaskError(str(error)) from None
+        masks.append(mask)
+        if mask.shape != masks[0].shape:
+            sizes = f"{mask.shape[1]}x{mask.shape[0]} pixels, {files[0]} {masks[0].shape[1]}x{masks[0].shape[0]}"
+            raise MaskError(f"{file}: the mask is {sizes}")
     print(*notes, sep="\n", end="\n" if notes else "")
     mask = edit.combine(*masks, operation=args.combine)
     if args.invert:
@@ -274,10 +232,12 @@ def run_edit(args: argparse.Namespace) -> None:
     shown = None
     if preview is not None:
         shown = load_photo(args.photo).pixels
-        overlay(shown, mask)  # refuses a photo of another size before anything is written
-    _save_mask(mask, output, args.overwrite)
+        if shown.shape[:2] != mask.shape:
+            sizes = f"{shown.shape[1]}x{shown.shape[0]} pixels, the mask {mask.shape[1]}x{mask.shape[0]}"
+            raise MaskError(f"{args.photo}: the photo is {sizes}")
+    save_mask(mask, output, args.overwrite)
     if preview is not None:
-        _save_preview(shown, mask, preview, args.overwrite)
+        save_preview(shown, mask, preview, args.overwrite)
     print(f"{output}: {mask.mean():.2%} of the photo")
 
 
@@ -295,7 +255,7 @@ def run_silhouettes(args: argparse.Namespace) -> None:
     failures: list[str] = []
 
     def photos() -> Iterator[Any]:
-        for file in _files(args.photos):
+        for file in named_files(args.photos):
             try:
                 yield load_photo(file).pixels
             except InpaintError as error:
@@ -320,12 +280,13 @@ def _each(args: argparse.Namespace, make: Callable[[Path], tuple[Any, "Mask"]]) 
     from inpaint.photo.formats import FORMATS
 
     set_threads(args.threads)
-    files = _files(args.photos)
-    outputs = _outputs(files, args.output, args.overwrite)
+    files = named_files(args.photos)
+    outputs = outputs_of(files, args.output, args.overwrite)
     previews: list[Any] = [None] * len(files)
     if args.preview:
-        previews = _outputs(files, args.preview, args.overwrite, tuple(FORMATS), "")
-    failed, empty = [], 0
+        previews = outputs_of(files, args.preview, args.overwrite, tuple(FORMATS), "")
+    keep_apart(photo=files, mask=outputs, preview=[preview for preview in previews if preview])
+    failed, refused, empty = [], 0, 0
     for file, output, preview in zip(files, outputs, previews, strict=True):
         try:
             pixels, mask = make(file)
@@ -333,18 +294,20 @@ def _each(args: argparse.Namespace, make: Callable[[Path], tuple[Any, "Mask"]]) 
                 empty += 1
                 print(f"{file}: nothing found, no mask was written")
                 continue
-            _save_mask(mask, output, args.overwrite)
+            save_mask(mask, output, args.overwrite)
             if preview is not None:
-                _save_preview(pixels, mask, preview, args.overwrite)
+                save_preview(pixels, mask, preview, args.overwrite)
         except InpaintError as error:
             text = str(error) if str(file) in str(error) else f"{file}: {error}"
             if len(files) == 1:
                 raise OptionError(text) if isinstance(error, OptionError) else error from None
             failed.append(text)
+            refused += isinstance(error, OptionError)
             print(f"error: {text}", file=sys.stderr)
             continue
         print(f"{output}: {mask.mean():.2%} of the photo")
     if failed:
-        raise InpaintError(f"{len(failed)} of {len(files)} photos failed")
+        kind = OptionError if refused == len(files) else InpaintError  # words that fit no photo are wrong words
+        raise kind(f"{len(failed)} of {len(files)} photos failed")
     if empty == len(files):
         raise EmptyMask("nothing found, no mask was written")

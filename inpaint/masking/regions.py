@@ -10,6 +10,7 @@ Grammar, parts joined by `;` are united:
     colour   = #rrggbb[~T]       within a distance T in RGB (default 60)
 """
 
+import math
 import re
 from typing import Any
 
@@ -72,13 +73,17 @@ def clip_box(box: tuple[float, float, float, float], shape: tuple[int, int]) -> 
     """A box x, y, width, height in pixels, cut to a photo of a shape (height, width).
 
     Raises:
-        OptionError: it is empty, or lies outside.
+        OptionError: it is empty, lies outside, or is not of finite numbers.
     """
     x, y, w, h = box
+    for value in box:
+        if not np.isfinite(value):
+            raise OptionError(f"a length must be finite, got {value!r}")
     if w <= 0 or h <= 0:
         raise OptionError(f"a box must have a width and a height, got {w:g}x{h:g} pixels")
-    left, top = max(0, round(x)), max(0, round(y))
-    right, bottom = min(shape[1], round(x + w)), min(shape[0], round(y + h))
+    # Halves go up: `round` takes them to the even side, which makes nine pixels eight.
+    left, top, right, bottom = (math.floor(edge + 0.5) for edge in (x, y, x + w, y + h))
+    left, top, right, bottom = max(0, left), max(0, top), min(shape[1], right), min(shape[0], bottom)
     if right <= left or bottom <= top:
         raise OptionError(f"the box {x:g},{y:g},{w:g},{h:g} lies outside the photo of {shape[1]}x{shape[0]} pixels")
     return left, top, right - left, bottom - top

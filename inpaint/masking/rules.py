@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.errors import MaskError, OptionError
+from inpaint.errors import MaskError, OptionError, shown
 from inpaint.masking.edit import grow
 from inpaint.masking.pixels import Mask
 from inpaint.masking.regions import box_mask, parse_box, region_mask
@@ -130,7 +130,7 @@ class MaskRule:
 
         Raises:
             OptionError: a setting does not fit the photo, or `repeated` was not told the folder.
-            MaskError: `repeated` saw too few photos of this size.
+            MaskError: `repeated` saw too few photos of this size, or a scribble is empty or of another size.
         """
         mask = np.zeros(photo.shape[:2], bool)
         for term in self.terms:
@@ -164,7 +164,10 @@ class MaskRule:
             if "box" in settings:
                 settings["box"] = parse_box(settings["box"], shape)
             if isinstance(settings.get("scribble"), str | os.PathLike):
-                settings["scribble"] = load_mask(settings["scribble"], shape)
+                scribble = load_mask(file := settings["scribble"], shape)
+                if not scribble.any():
+                    raise MaskError(f"{shown(file)}: the scribble is empty")
+                settings["scribble"] = scribble
             return object_mask(photo, **settings)
         from inpaint.masking.text import text_mask
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, PhotoError
-from inpaint.masking.object import cut_share, segment_box
+from inpaint.masking.looks import cut_share, segment_box
 from inpaint.masking.pixels import Mask, eight_bits, shrunk
 from inpaint.masking.random import objects
 from inpaint.photo.decode import open_upright

@@ -40,6 +40,11 @@ def line_height(corners: Floats) -> float:
     return float(min(np.linalg.norm(corners[0] - corners[1]), np.linalg.norm(corners[1] - corners[2])))
 
 
+def line_length(corners: Floats) -> float:
+    """The long side of a box float32 (4, 2), in pixels."""
+    return float(max(np.linalg.norm(corners[0] - corners[1]), np.linalg.norm(corners[1] - corners[2])))
+
+
 def polygon_mask(corners: Floats, shape: tuple[int, int]) -> Mask:
     """The inside of a polygon float32 (N, 2), bool shape."""
     canvas = np.zeros(shape, np.uint8)

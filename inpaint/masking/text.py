@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from inpaint.errors import InpaintError, OptionError
 from inpaint.masking.pixels import Floats, Mask, eight_bits
-from inpaint.masking.strokes import line_height, line_strokes, polygon_mask
+from inpaint.masking.strokes import line_height, line_length, line_strokes, polygon_mask
 from inpaint.masking.tiled import tiled_mask
 
 LONGEST = 1280  # pixels of the longer side that the detector looks at: a 2 MP photo stays under two seconds
 SHORTEST = 960  # smaller photos are enlarged for the detector
 SCALES = (1.0, 0.7, 0.47)  # of that size: a line is missed at one scale and found at another
 TALL, SOLID = 0.15, 0.24  # of the photo's shorter side: a tall line; of its height: half a stroke, at most
+WORD = 3.0  # of its height: how long a line is that no single thing is taken for
 LINE, BOX = 0.6, 0.8  # least confidence at sensitivity 0 in a line, and in one whose strokes cannot be told apart
 INSTALL = (
     "finding text needs RapidOCR, install it with: pip install --no-deps rapidocr && "
@@ -36,11 +37,13 @@ def _detector() -> Any:
     """RapidOCR's detector, made once a process.
 
     Raises:
-        InpaintError: it is not installed.
+        InpaintError: it, or what it needs, is not installed.
     """
     check_detector()
-    from rapidocr import RapidOCR
-
+    try:
+        from rapidocr import RapidOCR
+    except ImportError as error:  # it was installed alone, as its own dependencies would replace OpenCV
+        raise InpaintError(INSTALL) from error
     settings: dict[str, Any] = {
         "Global.use_cls": False, "Global.use_rec": False, "Global.log_level": "error", "Global.max_side_len": 4000,
         "Det.limit_type": "max", "Det.limit_side_len": 4000, "Det.thresh": 0.2, "Det.box_thresh": 0.05,
@@ -118,16 +121,17 @@ def text_mask(photo: NDArray[Any], sensitivity: float = 0.5, boxes: bool = False
                 continue
             if (area & repeated).sum() > 0.08 * area.sum():  # the mark's own strokes say it better than its box
                 continue
-        if not strokes.mask.any() or _is_a_thing(strokes.mask, line_height(line), shape):
+        if not strokes.mask.any() or _is_a_thing(strokes.mask, line, shape):
             continue
         covered |= area
         mask[strokes.part] |= area[strokes.part] if boxes else strokes.mask
     return mask | repeated
 
 
-def _is_a_thing(strokes: Mask, height: float, shape: tuple[int, int]) -> bool:
-    """Whether the strokes of a tall line are too thick for letters: an animal or a cup, taken for a character."""
-    if height <= TALL * min(shape):
+def _is_a_thing(strokes: Mask, line: Floats, shape: tuple[int, int]) -> bool:
+    """Whether the strokes of a tall and short line are too thick for letters: an animal taken for a character."""
+    height = line_height(line)
+    if height <= TALL * min(shape) or line_length(line) >= WORD * height:
         return False
     depth = cv2.distanceTransform(np.pad(strokes.astype(np.uint8), 1), cv2.DIST_L2, 3)
     return float(depth.max()) > SOLID * height

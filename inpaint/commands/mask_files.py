@@ -1,0 +1,119 @@
+"""Which files `inpaint mask` reads and writes: names, checks before any work is done, and the writing itself."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inpaint.masking.pixels import Mask
+
+EXACT = (".png", ".tif", ".tiff", ".bmp", ".webp")
+WHY = ", which keep a mask exact"
+
+
+def named_files(paths: list[Path]) -> list[Path]:
+    """The named files, and the pictures of the named folders.
+
+    Raises:
+        NothingToDo: a folder holds no picture.
+    """
+    from inpaint.errors import NothingToDo
+    from inpaint.photo.formats import FORMATS
+
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
+            if not inside:
+                raise NothingToDo(f"{path}: the folder holds no picture")
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def outputs_of(
+    files: list[Path], output: Path, overwrite: bool, endings: tuple[str, ...] = EXACT, why: str = WHY
+) -> list[Path]:
+    """One output a file, refused before any work is done.
+
+    Raises:
+        OutputError: two inputs would have one output, it exists, or cannot be written.
+    """
+    from inpaint.errors import OutputError
+    from inpaint.photo.files import check_output
+
+    if len(files) == 1 and not output.is_dir() and output.suffix:
+        outputs = [output]
+    else:
+        if output.suffix and not output.is_dir():
+            raise OutputError(f"{output}: several photos need a folder as output")
+        output.mkdir(parents=True, exist_ok=True)
+        outputs = [output / f"{file.stem}.png" for file in files]
+    taken: dict[Path, Path] = {}
+    for file, out in zip(files, outputs, strict=True):
+        if out in taken:
+            raise OutputError(f"{out}: {taken[out]} and {file} would both be written there")
+        taken[out] = file
+        if out.suffix.lower() not in endings:
+            raise OutputError(f"{out}: end the name with one of {' '.join(endings)}{why}")
+        check_output(out, overwrite)
+    return outputs
+
+
+def keep_apart(**named: list[Path]) -> None:
+    """Refuse to write a mask over a photo, or a preview over either.
+
+    Args:
+        named: the files of each role: photo, mask, preview.
+
+    Raises:
+        OutputError: one file has two roles.
+    """
+    from inpaint.errors import OutputError
+
+    roles: dict[Path, str] = {}
+    for role, files in named.items():
+        for file in files:
+            other = roles.setdefault(file.resolve(), role)
+            if other != role:
+                raise OutputError(f"{file}: is named as {other} and as {role}, each needs a file of its own")
+
+
+def save_mask(mask: "Mask", path: Path, overwrite: bool) -> None:
+    """Write a mask bool (H, W) as a grey picture, white is the hole."""
+    import numpy as np
+
+    from inpaint.photo.files import Photo, save_photo
+
+    grey = np.repeat(mask.astype(np.uint8)[..., None] * np.uint8(255), 3, axis=2)
+    save_photo(Photo(grey, greyscale=True), path, overwrite)
+
+
+def save_preview(pixels: Any, mask: "Mask", path: Path, overwrite: bool) -> None:
+    """Write a photo uint8 or uint16 (H, W, 3) with a mask bool (H, W) shown on it."""
+    from inpaint.masking.preview import overlay
+    from inpaint.photo.files import Photo, save_photo
+
+    save_photo(Photo(overlay(pixels, mask)), path, overwrite)
+
+
+def one_place(args: argparse.Namespace, files: list[Path]) -> tuple[Path, Path | None]:
+    """Where the mask of all photos and its preview go, both files or both folders; refused before any work is done.
+
+    Raises:
+        OutputError: they exist, cannot be written, or are one a file and one a folder.
+    """
+    from inpaint.errors import OutputError
+    from inpaint.photo.formats import FORMATS
+
+    output, preview = args.output, args.preview
+    if output.is_dir() or not output.suffix:
+        if preview is not None and preview.suffix and not preview.is_dir():
+            raise OutputError(f"{preview}: masks in a folder need a folder for their previews")
+    else:
+        (output,) = outputs_of(files[:1], output, args.overwrite)
+        if preview is not None:
+            (preview,) = outputs_of(files[:1], preview, args.overwrite, tuple(FORMATS), "")
+    keep_apart(photo=files, mask=[output], preview=[preview] if preview else [])
+    return output, preview
