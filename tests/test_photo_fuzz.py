@@ -16,8 +16,9 @@ from inpaint.errors import InpaintError, MaskError, PhotoError
 from inpaint.photo import png
 from inpaint.photo.access import PictureFiles
 from inpaint.photo.files import load_photo, save_photo
-from inpaint.photo.limits import Limits, pixels_allowed
+from inpaint.photo.limits import Limits
 from inpaint.photo.masks import load_mask
+from inpaint.photo.pillow_limit import pixels_allowed
 from tests import samples as s
 from tests.conftest import scene
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint.photo.files import Saved, write_photo
-from inpaint.photo.limits import Limits, pixels_allowed
+from inpaint.photo.limits import Limits
 from inpaint.photo.load import load_photo
 from inpaint.photo.masks import Mask, load_mask
 from inpaint.photo.picture import Photo
+from inpaint.photo.pillow_limit import pixels_allowed
 
 _ANY = 1 << 62  # pixels: a header alone is read
 

@@ -16,8 +16,9 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from inpaint.errors import InpaintError, PhotoError, shown
 from inpaint.photo import png
 from inpaint.photo.formats import FORMATS, READ_AS
-from inpaint.photo.limits import Limits, pixels_allowed, read_bytes
+from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.mask_meaning import eight_bits
+from inpaint.photo.pillow_limit import pixels_allowed
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

@@ -15,9 +15,9 @@ from inpaint.photo import png, segments
 from inpaint.photo.colour import from_rgb, srgb_profile
 from inpaint.photo.formats import BY_NAME, Format
 from inpaint.photo.jpeg import encode_jpeg, is_progressive
-from inpaint.photo.limits import pixels_allowed
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
+from inpaint.photo.pillow_limit import pixels_allowed
 from inpaint.photo.png_rows import encode_rows
 from inpaint.photo.stored import PIXELS
 from inpaint.photo.tiff import encode_tiff

@@ -24,10 +24,11 @@ from inpaint.photo.decode import (
     unstated_channel,
     written_format,
 )
-from inpaint.photo.limits import Limits, pixels_allowed, read_bytes
+from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.metadata import read_metadata
 from inpaint.photo.orientation import swaps_sides, turn_upright
 from inpaint.photo.picture import Photo, Pixels, Source
+from inpaint.photo.pillow_limit import pixels_allowed
 
 STRIP = 64  # rows that are copied out of a decoded picture at once: about what a core's cache holds
 
