@@ -18,12 +18,15 @@ def test_depth_counts_from_known_pixels_not_from_the_edge():
     assert abs(hole_depth(box(50, 50, 0, 0, 50, 10)) - 10) < 0.5
 
 
-def test_a_hairline_needs_no_network_and_a_broad_hole_does():
+def test_a_hairline_in_a_large_window_needs_no_network_and_other_holes_do():
     line, broad = box(200, 200, 100, 20, 104, 180), box(200, 200, 60, 60, 140, 140)
     photo = scene(200, 200).astype(np.float32)
-    first, second = (choose_engine(photo, hole, hole_depth(hole), 260.0) for hole in (line, broad))
+    wide = scene(200, 520).astype(np.float32), box(200, 520, 100, 20, 104, 500)
+    first = choose_engine(*wide, hole_depth(wide[1]), 260.0)
     assert (first.engine, first.guide) == ("detail", "diffusion") and "hairline" in first.reason
-    assert (second.engine, second.guide) == ("detail", "network") and second.scores["known_share"] == 0.84
+    second, third = (choose_engine(photo, hole, hole_depth(hole), 260.0) for hole in (line, broad))
+    assert (second.engine, second.guide) == (third.engine, third.guide) == ("detail", "both")
+    assert third.scores["known_share"] == 0.84 and "detail of patches" in third.reason
     deep = choose_engine(photo, broad, 300.0, 260.0)
     assert "deeper than the network sees" in deep.reason and deep.scores["depth_to_reach"] > 1
 
@@ -35,8 +38,9 @@ def test_the_network_fills_alone_in_photos_of_its_size_and_patches_in_larger_one
         assert choice.engine == "network" and "measured best at this size" in choice.reason
     wide = box(256, 256, 90, 90, 166, 166)
     assert choose_engine(bricks(), wide, hole_depth(wide), 260.0, alone=True).engine == "patch"
-    assert network_suffices((1024, 700, 3), (512, 300)) and not network_suffices((1025, 700, 3), (512, 300))
-    assert not network_suffices((1024, 700, 3), (513, 300))
+    assert network_suffices((640, 480, 3), (512, 300), 60.0) and not network_suffices((641, 480, 3), (512, 300), 60.0)
+    assert network_suffices((1024, 700, 3), (512, 300), 8.0) and not network_suffices((1025, 700, 3), (512, 300), 8.0)
+    assert not network_suffices((640, 480, 3), (513, 300), 60.0)
 
 
 @pytest.mark.parametrize(("grain", "engine"), [(0.0, "detail"), (1.0, "detail"), (4.0, "network")])
@@ -104,7 +108,7 @@ def test_variants_begin_with_the_choice_and_never_repeat():
 
 
 def test_the_report_gives_the_reason_and_a_hairline_runs_no_network(inpainter):
-    photo, mask = scene(120, 1100), box(120, 1100, 50, 20, 54, 140)
+    photo, mask = scene(120, 1100), box(120, 1100, 50, 20, 54, 500)
     report = inpainter.fill(photo, mask).report
     (hole,) = report.holes
     assert hole.engine == "detail" and hole.network_reach is None and "hairline" in hole.reason and hole.scores

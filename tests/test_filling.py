@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from inpaint.filling import blend
-from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, working_scale
+from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, take_detail, working_scale
 from inpaint.filling.boxes import overlap
+from inpaint.filling.engines import Variant, WindowEngines
 from inpaint.filling.structure import NEAR, fill_structure, guiding_size, near_parts, octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
 from tests.conftest import scene
@@ -136,3 +137,33 @@ def test_paste_touches_only_the_hole_and_rounds():
     mask = np.array([[True, False], [False, False]])
     filled = paste(np.full((2, 2, 3), 9.6, np.float32), photo, mask)
     assert filled[0, 0].tolist() == [10, 10, 10] and filled.sum() == 30 and photo.sum() == 0
+
+
+def test_detail_is_taken_where_fill_and_patches_agree_and_nowhere_else():
+    rng = np.random.default_rng(0)
+    fill = np.full((80, 160, 3), 100, np.float32)
+    patches = fill + rng.normal(0, 10, fill.shape).astype(np.float32)  # the same with grain,
+    patches[:, 80:] += 60  # and something else
+    mask = np.zeros((80, 160), bool)
+    mask[10:70, 10:150] = True
+    result = take_detail(fill, patches, mask)
+    assert np.array_equal(result[~mask], fill[~mask])
+    grain = result - fill
+    assert 6 < grain[20:60, 20:60].std() < 10 and abs(grain[20:60, 20:60].mean()) < 0.5
+    assert np.abs(grain[20:60, 100:140]).max() < 1e-3
+    assert np.array_equal(take_detail(fill, fill.copy(), mask), fill)
+    assert take_detail(fill, patches, np.zeros_like(mask)) is fill
+
+
+def test_the_network_with_detail_of_patches_is_copied_at_full_size_too():
+    photo, mask = scene(96, 120), np.zeros((96, 120), bool)
+    mask[30:60, 40:80] = True
+    torch.manual_seed(0)
+    network = Dilated(DilatedConfig(8, 8)).eval()
+    engines = WindowEngines(network, torch.device("cpu"), working_scale(photo), mask)
+    alone, both = engines.fill(Variant("network")), engines.fill(Variant("detail", guide="both"))
+    assert np.array_equal(both.fill[~mask], working_scale(photo)[~mask])
+    assert not np.array_equal(both.fill[mask], alone.fill[mask])
+    y, x = both.origin[mask].T
+    copied = working_scale(photo)[y, x] + both.shift[mask]
+    assert np.abs(copied - both.fill[mask]).max() < 1e-3

@@ -13,6 +13,9 @@ SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, al
 SHARPEN = 0.35  # share of a network fill's own fine detail that is added to it
 FINE = 1.0  # width of that detail: the standard deviation of the blur that lacks it, pixels
 SHARP_DEPTHS = (4.0, 16.0)  # distances from known pixels at which its adding starts and is full, pixels
+COARSER = 3.0  # detail that is copied is finer than this: the standard deviation of the blur that lacks it, pixels
+COMPARED = 2.0  # width over which a fill and its patches are compared, pixels
+AGREEING = 6.0  # difference of both, of 255, at which 1 / e of the detail is taken
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 
@@ -126,6 +129,33 @@ def sharpen(
     share = SHARPEN * np.clip((depths(mask) - SHARP_DEPTHS[0]) / (SHARP_DEPTHS[1] - SHARP_DEPTHS[0]), 0, 1)
     sharp = filled + share[..., None] * (filled - cv2.GaussianBlur(filled, (0, 0), FINE))
     return _changed(fill, crop, mask, sharp)
+
+
+def take_detail(
+    fill: NDArray[np.float32], patches: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Give a network's fill the photo's own fine detail: that of copied patches, as far as both show the same.
+
+    Where they differ, the patches show something else, or are torn, and the fill stays as it is.
+
+    Args:
+        fill: float32 (H, W, 3) in [0, 255], the network's.
+        patches: float32 (H, W, 3) in [0, 255], copied from the photo by the guide of that fill.
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        float32 (H, W, 3) in [0, 255]; the fill outside the hole.
+    """
+    if not mask.any():
+        return fill
+    crop = around(mask, round(4 * COARSER))
+    mask = mask[crop]
+    apart = np.where(mask[..., None], patches[crop] - fill[crop], np.float32(0))
+    coarse = cv2.GaussianBlur(apart, (0, 0), COMPARED / 2)
+    spread = np.sqrt(cv2.GaussianBlur((coarse * coarse).mean(axis=2), (0, 0), COMPARED))
+    share = np.exp(-np.square(cv2.GaussianBlur(spread, (0, 0), COMPARED / 2) / AGREEING))
+    detail = apart - cv2.GaussianBlur(apart, (0, 0), COARSER)
+    return _changed(fill, crop, mask, fill[crop] + share[..., None] * detail)
 
 
 def working_scale(photo: Pixels) -> NDArray[np.float32]:

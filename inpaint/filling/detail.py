@@ -55,6 +55,11 @@ class Synthesis:
     origin: Ints | None = None
     shift: Floats | None = None
 
+    def changed(self, fill: Floats) -> "Synthesis":
+        """The same copies, changed in colour until they are another fill, float32 (H, W, 3) in [0, 255]."""
+        shift = None if self.shift is None else self.shift + (fill - self.fill)
+        return Synthesis(fill, self.origin, shift)
+
 
 @dataclass(frozen=True)
 class _Level:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.filling.blend import correct_seam, sharpen
+from inpaint.filling.blend import correct_seam, sharpen, take_detail
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, Synthesis, synthesize
 from inpaint.filling.progress import Progress
@@ -22,7 +22,8 @@ Mask = NDArray[np.bool_]
 class Variant:
     """One way to fill: an engine, the seed of its patch search, and for `detail` what guides it and how strongly.
 
-    The guide is the `network`'s fill, or `diffusion` (Telea's), which needs no network.
+    The guide is the `network`'s fill; or `both`: that fill up to its finest octave, which then gets the patches' detail
+    where both agree; or `diffusion` (Telea's), which needs no network.
     """
 
     engine: str
@@ -33,7 +34,7 @@ class Variant:
     @property
     def sees(self) -> bool:
         """Whether the network has a part in it."""
-        return self.engine == "network" or (self.engine == "detail" and self.guide == "network")
+        return self.engine == "network" or (self.engine == "detail" and self.guide != "diffusion")
 
 
 def variants(engine: str, guide: str, seed: int, count: int) -> list[Variant]:
@@ -85,17 +86,26 @@ class WindowEngines:
             return Synthesis(self.diffusion(engine, progress))
         first, second = progress.split([0.7, 0.3])
         if engine == "network":
-            fill = self.structure(progress)
-            return Synthesis(sharpen(fill, self.photo, self.hole) if self.network.takes_guide else fill)
+            return Synthesis(self.alone(progress))
         guide = None
-        if engine == "detail" and variant.guide == "network":
+        if engine == "detail" and variant.guide == "both":
+            guide = self.alone(first)
+        elif engine == "detail" and variant.guide == "network":
             guide = self.structure(first, guiding_size(*self.hole.shape))
         elif engine == "detail":
             guide = self.diffusion("telea", first)
         start = time.perf_counter()
         result = synthesize(self.photo, self.hole, guide, variant.seed, variant.guide_weight, second)
+        if guide is not None and variant.guide == "both":
+            detailed = take_detail(guide, result.fill, self.hole)
+            result = result.changed(np.where(self.hole[..., None], detailed, result.fill))
         self._spent("detail", start)
         return result
+
+    def alone(self, progress: Progress = Progress()) -> Floats:
+        """The fill of `network`, float32 (H, W, 3) in [0, 255]."""
+        fill = self.structure(progress)
+        return sharpen(fill, self.photo, self.hole) if self.network.takes_guide else fill
 
     def diffusion(self, method: str, progress: Progress = Progress()) -> Floats:
         """The fill of `telea` or `ns`, float32 (H, W, 3) in [0, 255]."""
