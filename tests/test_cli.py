@@ -148,3 +148,14 @@ def test_a_fill_that_is_asked_to_stop_says_so_and_leaves_nothing(photo_files, nu
     ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (130, "error: fill: stopped before it was done\n")
     assert sorted(p.name for p in photo_files.iterdir()) == ["mask.png", "photo.png"]
+
+
+def test_without_a_name_the_output_has_the_format_of_the_contents(photo_files, capsys):
+    (photo_files / "photo.png").rename(photo_files / "photo.jpg")
+    words = [str(photo_files / name) for name in ("photo.jpg", "mask.png")]
+    assert main(["fill", *words, "--engine", "telea"]) == 0
+    assert "photo_filled.png" in capsys.readouterr().out and (photo_files / "photo_filled.png").is_file()
+    Image.open(photo_files / "photo_filled.png").save(photo_files / "other.JPG")
+    words[0] = str(photo_files / "other.JPG")
+    assert main(["fill", *words, "--engine", "telea"]) == 0
+    assert (photo_files / "other_filled.JPG").is_file()

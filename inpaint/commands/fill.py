@@ -108,11 +108,18 @@ def _job(args: argparse.Namespace) -> "FillJob":
 
 
 def default_output(photo: Path, lossless: bool) -> Path:
-    """`holiday.jpg` -> `holiday_filled.jpg`, or `.png` where `lossless` is asked of a format that is not."""
+    """`holiday.jpg` -> `holiday_filled.jpg`; `.png` where `lossless` is asked of a format that is not.
+
+    A file whose name says another format than its contents, such as a PNG named `.jpg`, keeps its contents' format.
+    """
+    from inpaint.photo.decode import format_inside
     from inpaint.photo.formats import BY_NAME, FORMATS
 
-    form = BY_NAME.get(FORMATS.get(photo.suffix.lower(), ""))
-    suffix = ".png" if form is None or (lossless and (form.lossless is not True or form.palette_only)) else photo.suffix
+    named, inside = FORMATS.get(photo.suffix.lower(), ""), format_inside(photo)
+    form = BY_NAME.get(inside or named)
+    suffix = photo.suffix if form is None or form.name == named else form.suffixes[0]
+    if form is None or (lossless and (form.lossless is not True or form.palette_only)):
+        suffix = ".png"
     return photo.with_name(f"{photo.stem}_filled{suffix}")
 
 

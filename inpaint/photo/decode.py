@@ -84,6 +84,16 @@ def written_format(picture: Image.Image) -> str:
     return READ_AS.get(str(picture.format), str(picture.format))
 
 
+def format_inside(path: Path) -> str:
+    """The format in which a picture file would be written back, by its contents; "" if they cannot be told."""
+    limits = Limits()
+    try:
+        with errors_named(path):
+            return written_format(identify(path, read_bytes(path, limits), limits, thorough=False))
+    except PhotoError:
+        return ""
+
+
 def open_upright(
     path: Path, limits: Limits = Limits(), notes: list[str] | None = None
 ) -> tuple[Image.Image, int]:  # fmt: skip
