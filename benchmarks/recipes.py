@@ -93,7 +93,7 @@ RECIPES = {
     "colours varied by 0.08": Recipe(config=(("colour", 0.08),)),
     "half of the photos as JPEG": Recipe(jpeg=0.5),
     "twice the rate": Recipe(rate=1e-3),
-    "EMA 0.998": Recipe(ema=0.998),
+    "EMA 0.9": Recipe(ema=0.9),
     "ImageNet features beside (Lite0)": Recipe(encoder=True),
 }
 

@@ -14,8 +14,8 @@ SHARPEN = 0.35  # share of a network fill's own fine detail that is added to it
 FINE = 1.0  # width of that detail: the standard deviation of the blur that lacks it, pixels
 SHARP_DEPTHS = (4.0, 16.0)  # distances from known pixels at which its adding starts and is full, pixels
 COARSER = 3.0  # detail that is copied is finer than this: the standard deviation of the blur that lacks it, pixels
-COMPARED = 2.0  # width over which a fill and its patches are compared, pixels
-AGREEING = 6.0  # difference of both, of 255, at which 1 / e of the detail is taken
+COMPARED = 8.0  # width over which the mean colours of a fill and its patches are compared, pixels
+AGREEING = 5.0  # difference of these, of 255, at which 1 / e of the detail is taken
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
 
@@ -136,7 +136,8 @@ def take_detail(
 ) -> NDArray[np.float32]:
     """Give a network's fill the photo's own fine detail: that of copied patches, as far as both show the same.
 
-    Where they differ, the patches show something else, or are torn, and the fill stays as it is.
+    Mean colours are compared: in pebbles or leaves they agree though every pixel differs, and the detail is taken.
+    Where the means differ, the patches show something else, or are torn, and the fill stays as it is.
 
     Args:
         fill: float32 (H, W, 3) in [0, 255], the network's.
@@ -148,12 +149,11 @@ def take_detail(
     """
     if not mask.any():
         return fill
-    crop = around(mask, round(4 * COARSER))
+    crop = around(mask, round(4 * COMPARED))
     mask = mask[crop]
     apart = np.where(mask[..., None], patches[crop] - fill[crop], np.float32(0))
-    coarse = cv2.GaussianBlur(apart, (0, 0), COMPARED / 2)
-    spread = np.sqrt(cv2.GaussianBlur((coarse * coarse).mean(axis=2), (0, 0), COMPARED))
-    share = np.exp(-np.square(cv2.GaussianBlur(spread, (0, 0), COMPARED / 2) / AGREEING))
+    means = np.abs(cv2.GaussianBlur(apart, (0, 0), COMPARED)).mean(axis=2)
+    share = np.exp(-np.square(means / AGREEING))
     detail = apart - cv2.GaussianBlur(apart, (0, 0), COARSER)
     return _changed(fill, crop, mask, fill[crop] + share[..., None] * detail)
 
