@@ -93,6 +93,7 @@ RECIPES = {
     "colours varied by 0.08": Recipe(config=(("colour", 0.08),)),
     "half of the photos as JPEG": Recipe(jpeg=0.5),
     "twice the rate": Recipe(rate=1e-3),
+    "four times the rate": Recipe(rate=2e-3),
     "EMA 0.9": Recipe(ema=0.9),
     "ImageNet features beside (Lite0)": Recipe(encoder=True),
 }
@@ -202,7 +203,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--only", nargs="+", choices=tuple(RECIPES), default=tuple(RECIPES))
     parser.add_argument("--lite0", type=Path, help="EfficientNet-Lite0's weights file")
-    parser.add_argument("--some", type=Path, help="text file with the names of the photos of the variant `some`")
+    parser.add_argument("--some", type=Path, help="text file with the names of the photos to learn from where those of a list alone count")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file to which each result is appended, a line each")
     args = parser.parse_args()
