@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--only", nargs="+", choices=tuple(RECIPES), default=tuple(RECIPES))
     parser.add_argument("--lite0", type=Path, help="EfficientNet-Lite0's weights file")
-    parser.add_argument("--some", type=Path, help="text file with the names of the photos to learn from where those of a list alone count")
+    parser.add_argument("--some", type=Path, help="text file with the names of permissive photos, one a line")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file to which each result is appended, a line each")
     args = parser.parse_args()

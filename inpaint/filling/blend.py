@@ -152,7 +152,8 @@ def take_detail(
     crop = around(mask, round(4 * COMPARED))
     mask = mask[crop]
     apart = np.where(mask[..., None], patches[crop] - fill[crop], np.float32(0))
-    means = np.abs(cv2.GaussianBlur(apart, (0, 0), COMPARED)).mean(axis=2)
+    inside = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), COMPARED)
+    means = np.abs(cv2.GaussianBlur(apart, (0, 0), COMPARED)).mean(axis=2) / np.maximum(inside, np.float32(0.05))
     share = np.exp(-np.square(means / AGREEING))
     detail = apart - cv2.GaussianBlur(apart, (0, 0), COARSER)
     return _changed(fill, crop, mask, fill[crop] + share[..., None] * detail)
