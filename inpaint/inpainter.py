@@ -117,7 +117,7 @@ class Inpainter:
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
         depth, reach = hole_depth(small_hole), self._reach(small_hole)
-        alone = self.network.takes_guide and factor == 1 and network_suffices(photo.shape, hole.shape, depth)
+        alone = self.network.takes_guide and factor == 1 and network_suffices(photo.shape, hole.shape)
         choice = choose_engine(part, small_hole, depth, reach, alone)
         if options.engine != "auto":
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")

@@ -24,7 +24,6 @@ CONTRAST = 100.0  # variance of the colours (sum of three channels) from which o
 RIM = 8  # width of the rim that is looked at for one flat colour, pixels
 FLAT = 1.5  # standard deviation of every channel up to which it is one, of 255
 HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at a smaller size would not show it, pixels
-TRAINED = 640  # longest side of photos about as large as those that the network was trained on, pixels
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,18 @@ def hole_depth(hole: NDArray[np.bool_]) -> float:
     return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1].max())
 
 
-def network_suffices(photo: tuple[int, ...], window: tuple[int, ...], depth: float) -> bool:
+def network_suffices(photo: tuple[int, ...], window: tuple[int, ...]) -> bool:
     """Whether the network fills every pixel of a window itself, in a photo about as large as those it was trained on.
 
     Args:
         photo: height and width of the photo, and perhaps more (pixels).
         window: height and width of the window (pixels).
-        depth: of the hole (pixels).
 
     Returns:
-        True for windows of at most 512 px in photos of at most 640 px, or of 1,024 px where the hole is a hairline.
-        Larger windows it would fill at a smaller size; larger photos have finer grain than it has learnt.
+        True for windows of at most 512 px in photos of at most 1,024 px. Larger windows it would fill at a smaller
+        size; larger photos have finer grain than it has learnt, which patches copy.
     """
-    largest = 2 * FINEST if depth <= HAIRLINE else TRAINED
-    return max(window[:2]) <= FINEST and max(photo[:2]) <= largest
+    return max(window[:2]) <= FINEST and max(photo[:2]) <= 2 * FINEST
 
 
 def texture(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> tuple[float, float] | None:
