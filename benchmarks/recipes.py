@@ -188,10 +188,10 @@ def judge(network: nn.Module, cases: list[Batch], judges: dict[str, Callable[[Te
     return {name: round(float(np.mean(values)), 5) for name, values in found.items()}
 
 
-def listed(photos: PhotoCache, names: Path) -> list[int]:
+def listed(photos: PhotoCache, names: Path) -> set[int]:
     """Indices of photos whose file name stands in a text file, one a line."""
     wanted = set(names.read_text().split())
-    return [i for i, name in enumerate(photos.names) if name.rpartition(":")[2].rpartition("/")[2] in wanted]
+    return {i for i, name in enumerate(photos.names) if name.rpartition(":")[2].rpartition("/")[2] in wanted}
 
 
 def main() -> None:
@@ -211,6 +211,7 @@ def main() -> None:
     photos = PhotoCache(args.photos, args.cache)
     kept = held_out(len(photos))
     learnt = [i for i in range(len(photos)) if i not in kept]
+    permissive = listed(photos, args.some) if args.some else set()
     net = SqueezeLPIPS(args.nets).eval()
     judges: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"lpips": net}
     lite = Lite0(args.lite0).eval() if args.lite0 else None
@@ -230,7 +231,8 @@ def main() -> None:
         if recipe.encoder and lite:
             network = Encoded(network, lite)  # type: ignore[arg-type]
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        batches = HostBatches(photos, config, listed(photos, args.some) if recipe.some else learnt, True)
+        chosen = [i for i in learnt if i in permissive] if recipe.some else learnt
+        batches = HostBatches(photos, config, chosen, True)
         averaged, seconds = train(recipe, batches, network, net, args.steps)
         row = {"recipe": name, "steps": args.steps, "cpu_s_a_step": round(seconds, 3), **judge(averaged, cases, judges)}
         print(json.dumps(row), flush=True)
