@@ -34,7 +34,7 @@ def asked_to_stop() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: it was not set from Python
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
