@@ -45,6 +45,8 @@ def main() -> None:
         networks = (generator, trainer.adversary.discriminator)
         gradients = [p.grad for network in networks for p in network.parameters()]
         torch.save({"processes": accelerator.num_processes, "gradients": gradients}, sys.argv[1])
+    accelerator.wait_for_everyone()  # a process that leaves while the other still talks to it may be aborted
+    accelerator.end_training()
 
 
 if __name__ == "__main__":
