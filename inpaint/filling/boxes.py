@@ -1,11 +1,13 @@
-"""Boxes: rectangles of pixels, as top, left, bottom, right, ends excluded."""
+"""Boxes of pixels, as those of `models.part`: around a mask, and of several."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-Box = tuple[int, int, int, int]
+from inpaint.models.part import Box
+
+__all__ = ["Box", "bounding_box", "overlap", "unite"]
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
