@@ -123,7 +123,7 @@ def main() -> None:
         return
     root = Path(__file__).parent.parent
     path = os.pathsep.join(p for p in (str(root), os.environ.get("PYTHONPATH")) if p)
-    stages = ["windows", "diffusion", "structure", "detail", "blend"]
+    stages = ["windows", "self-test", "diffusion", "structure", "detail", "blend"]
     heads = [*stages, "warm s", "first s", "x its windows alone", "x Telea", "peak MB", "bound MB"]
     print("| case | " + " | ".join(heads) + " |")
     print("|---|" + "---:|" * len(heads))

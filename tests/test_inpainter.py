@@ -53,7 +53,7 @@ def test_engines_fill_with_something_close(inpainter, engine):
     error = np.abs(result.photo[mask].astype(int) - photo[mask].astype(int)).mean()
     black = photo[mask].astype(int).mean()
     assert error < 0.4 * black
-    assert {h.engine for h in result.report.holes} == {"network" if engine == "auto" else engine}
+    assert {h.engine for h in result.report.holes} == {"detail" if engine == "auto" else engine}
 
 
 def test_what_stands_in_the_hole_does_not_matter(inpainter):

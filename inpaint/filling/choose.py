@@ -1,12 +1,13 @@
 """Which engine fills a hole, when nobody names one.
 
-The rule is as simple as the measurements allow (`docs/filling.md`): in photos of the size it was trained for the
-network was best for every kind of mask; in larger ones, whose grain it has not learnt, its fill with the fine detail of
-patches where both agree; and patches alone where all surroundings are one even texture, which the network has lost, or
-one flat colour, which it does not meet exactly. A self-test, filling stand-in holes in the known surroundings and
-scoring them, is not used: a choice between network and patches that knew the truth would lower LPIPS by 1.3 % only.
+What was measured (`docs/filling.md`) leaves little open: patches alone where all surroundings are one even texture,
+which the network has lost, or one flat colour, which it does not meet exactly; in large photos, whose grain the network
+has not learnt, its fill with the fine detail of patches where both agree. In photos of the size it was trained for,
+either its fill alone or that with the patches' detail is better, as the photo is: there a self-test decides
+(`self_test.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -23,6 +24,7 @@ ALIKE = 0.15  # spread of the parts' contrasts against their mean, up to which t
 CONTRAST = 100.0  # variance of the colours (sum of three channels) from which on there is a texture
 RIM = 8  # width of the rim that is looked at for one flat colour, pixels
 FLAT = 1.5  # standard deviation of every channel up to which it is one, of 255
+SHALLOW = 16.0  # depth up to which a hole has no inside whose grain could be missing, pixels
 HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at a smaller size would not show it, pixels
 
 
@@ -104,9 +106,10 @@ def rim_spread(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> float:
 
 
 def choose_engine(
-    photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None, alone: bool = False
+    photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None, alone: bool = False,
+    test: Callable[[], dict[str, float] | None] = lambda: None,
 ) -> Choice:
-    """Choose by how deep the hole is, how much there is to copy, whether it is all one texture, and its size.
+    """Choose by how deep the hole is, how much there is to copy, whether it is all one texture, its size, and a test.
 
     Args:
         photo: float32 (H, W, 3) in [0, 255], the window.
@@ -115,12 +118,14 @@ def choose_engine(
         reach: how far the network sees (pixels); None where that is not known.
         alone: whether photo and window are small enough for the network to fill them without patches
             (`network_suffices`).
+        test: the errors of `network` and `both` in a stand-in hole, or None; asked only where they decide.
 
     Returns:
         `network` where fewer than 50 known patches can be copied; `detail` guided by diffusion in hairlines of windows
         that the network would fill at a smaller size, and where one flat colour is all around, which the network misses
-        by 2 to 4 levels; `patch` in an even texture, unless the hole is a hairline; `network` where it may fill alone;
-        and `detail` with `both` otherwise.
+        by 2 to 4 levels; `patch` in an even texture, unless the hole is a hairline; where the network may fill alone,
+        `network`, or `detail` with `both` if that did better in the stand-in of a hole that is not shallow; and the
+        latter in all other places.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -140,7 +145,13 @@ def choose_engine(
     if rim_spread(photo, hole) <= FLAT:
         return Choice("detail", "diffusion", scores, "all around is one flat colour, which patches copy exactly")
     if alone:
-        return Choice("network", "network", scores, "the network, which measured best at this size")
+        errors = test() if depth > SHALLOW else None
+        if errors is None:
+            return Choice("network", "network", scores, "the network, which measured best at this size")
+        scores |= {f"self_test_{name}": round(error, 3) for name, error in errors.items()}
+        if errors["both"] < errors["network"]:
+            return Choice("detail", "both", scores, "the network with the detail of patches, better in a self-test")
+        return Choice("network", "network", scores, "the network alone, better in a self-test")
     if reach is not None and depth > reach:
         return Choice("detail", "both", scores, "network and patches, though the hole is deeper than the network sees")
     return Choice("detail", "both", scores, "the network, with the detail of patches where both agree")

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from inpaint.filling.blend import correct_seam, sharpen, take_detail
 from inpaint.filling.classical import fill_classical
-from inpaint.filling.detail import GUIDE_WEIGHT, Synthesis, synthesize
+from inpaint.filling.detail import GUIDE_WEIGHT, MIN_SOURCES, Synthesis, synthesize, valid_sources
 from inpaint.filling.progress import Progress
-from inpaint.filling.structure import FINEST, fill_structure, guiding_size
+from inpaint.filling.self_test import contrast_errors, find_stand_in
+from inpaint.filling.structure import FINEST, SMALLER, enlarge_fill, fill_octaves, guiding_size
 from inpaint.models.layers import InpaintingNetwork
 
+ABOUT = 0.75  # part of a guide's size from which on an octave of the whole fill serves as one
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -22,8 +24,9 @@ Mask = NDArray[np.bool_]
 class Variant:
     """One way to fill: an engine, the seed of its patch search, and for `detail` what guides it and how strongly.
 
-    The guide is the `network`'s fill; or `both`: that fill up to its finest octave, which then gets the patches' detail
-    where both agree; or `diffusion` (Telea's), which needs no network.
+    The guide is the `network`'s fill at a coarse octave; or `both`: the network fills up to its finest octave, one of
+    the coarser ones guides the patches, and their detail is added where both agree; or `diffusion` (Telea's), which
+    needs no network.
     """
 
     engine: str
@@ -65,6 +68,7 @@ class WindowEngines:
         hole: bool (H, W), True = hole.
         deep: the photo has 16 bits a channel.
         seconds: time spent, added up by stage.
+        quick: the network's first octave is not averaged with fills at smaller sizes: for a test, not for a fill.
     """
 
     network: InpaintingNetwork
@@ -73,7 +77,8 @@ class WindowEngines:
     hole: Mask
     deep: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
-    _structures: dict[int, Floats] = field(default_factory=dict)
+    quick: bool = False
+    _octaves: dict[int, list[Floats]] = field(default_factory=dict)
 
     def fill(self, variant: Variant, progress: Progress = Progress()) -> Synthesis:
         """A fill of the window; only its hole counts.
@@ -87,17 +92,17 @@ class WindowEngines:
         first, second = progress.split([0.7, 0.3])
         if engine == "network":
             return Synthesis(self.alone(progress))
-        guide = None
+        guide = whole = None
         if engine == "detail" and variant.guide == "both":
-            guide = self.alone(first)
+            whole, guide = self.alone(first), self.coarser()
         elif engine == "detail" and variant.guide == "network":
             guide = self.structure(first, guiding_size(*self.hole.shape))
         elif engine == "detail":
             guide = self.diffusion("telea", first)
         start = time.perf_counter()
         result = synthesize(self.photo, self.hole, guide, variant.seed, variant.guide_weight, second)
-        if guide is not None and variant.guide == "both":
-            detailed = take_detail(guide, result.fill, self.hole)
+        if whole is not None:
+            detailed = take_detail(whole, result.fill, self.hole)
             result = result.changed(np.where(self.hole[..., None], detailed, result.fill))
         self._spent("detail", start)
         return result
@@ -116,18 +121,59 @@ class WindowEngines:
         return fill
 
     def structure(self, progress: Progress = Progress(), finest: int = FINEST) -> Floats:
-        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
+        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]; its octaves are kept.
 
         Args:
             progress: told before every octave.
             finest: longest side of the last octave, pixels.
         """
-        if finest not in self._structures:
-            start = time.perf_counter()
-            fill = fill_structure(self.network, self.photo, self.hole, self.device, progress, finest)
-            self._structures[finest] = correct_seam(fill, self.photo, self.hole)
-            self._spent("structure", start)
-        return self._structures[finest]
+        start = time.perf_counter()
+        if finest not in self._octaves:
+            smaller = () if self.quick else SMALLER
+            self._octaves[finest] = fill_octaves(
+                self.network, self.photo, self.hole, self.device, progress, finest, smaller
+            )
+        result = self._seamless(self._octaves[finest][-1])
+        self._spent("structure", start)
+        return result
+
+    def coarser(self) -> Floats:
+        """What guides the patches of `both`, after `alone`: the smallest of its octaves that is as large as a guide.
+
+        Returns:
+            float32 (H, W, 3) in [0, 255], its seam corrected.
+        """
+        octaves = self._octaves[FINEST]
+        wanted = ABOUT * guiding_size(*self.hole.shape)
+        return self._seamless(next((fill for fill in octaves if max(fill.shape[:2]) >= wanted), octaves[-1]))
+
+    def _seamless(self, fill: Floats) -> Floats:
+        return correct_seam(enlarge_fill(fill, self.hole.shape), self.photo, self.hole)
+
+    def self_test(self, seed: int = 0, progress: Progress = Progress()) -> dict[str, float] | None:
+        """How the network alone and `both` do in a stand-in hole, whose truth is known.
+
+        Args:
+            seed: of the patch search.
+            progress: asked whether to go on.
+
+        Returns:
+            by name (`network`, `both`) the error of the fine contrast, 0 = as the truth (`contrast_errors`); None where
+            no stand-in fits, or there is nothing around it to copy.
+
+        Raises:
+            Cancelled: `progress` asked to stop.
+        """
+        start = time.perf_counter()
+        stand_in = find_stand_in(self.hole)
+        if stand_in is None or valid_sources(stand_in.hole).sum() < MIN_SOURCES:
+            return None
+        photo = np.ascontiguousarray(self.photo[stand_in.crop])
+        engines = WindowEngines(self.network, self.device, photo, stand_in.hole, self.deep, quick=True)
+        both = engines.fill(Variant("detail", seed, guide="both"), progress).fill
+        errors = contrast_errors(photo, stand_in, {"network": engines.alone(), "both": both})
+        self._spent("self-test", start)
+        return errors
 
     def _spent(self, stage: str, start: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

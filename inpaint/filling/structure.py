@@ -153,7 +153,10 @@ def _refine(network: InpaintingNetwork, known: Tensor, hole: Tensor, guide: Tens
     return result
 
 
-def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32], mask: NDArray[np.bool_]) -> Tensor:
+def _agree(
+    network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32], mask: NDArray[np.bool_],
+    smaller: tuple[float, ...],
+) -> Tensor:
     """The first octave's fill averaged with fills at still smaller sizes: what is invented differs between them.
 
     Args:
@@ -161,13 +164,14 @@ def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32
         first: float (1, 3, h, w) in [-1, 1], the first octave's fill.
         scaled: float32 (H, W, 3) in [-1, 1], the window.
         mask: bool (H, W), True = hole.
+        smaller: parts of the first octave's size.
 
     Returns:
         float (1, 3, h, w) in [-1, 1].
     """
     height, width = first.shape[-2:]
     fills = [first]
-    for share in SMALLER:
+    for share in smaller:
         size = max(1, round(height * share)), max(1, round(width * share))
         fill = _run(network, [*_tensors(scaled, mask, size, first.device)], hole_box(touched(mask, size)))
         fills.append(F.interpolate(fill, size=(height, width), mode="bicubic"))
@@ -175,11 +179,11 @@ def _agree(network: InpaintingNetwork, first: Tensor, scaled: NDArray[np.float32
 
 
 @torch.inference_mode()
-def fill_structure(
+def fill_octaves(
     network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
-    progress: Progress = Progress(), finest: int = FINEST,
-) -> NDArray[np.float32]:
-    """What the network puts in the hole of a window, and something like it just around.
+    progress: Progress = Progress(), finest: int = FINEST, smaller: tuple[float, ...] = SMALLER,
+) -> list[NDArray[np.float32]]:
+    """What the network puts in the hole of a window octave by octave, and something like it just around.
 
     Args:
         network: a generator `(photo, mask[, guide]) -> photo`.
@@ -188,9 +192,11 @@ def fill_structure(
         device: where the network lies.
         progress: told before every octave.
         finest: longest side of the last octave, pixels.
+        smaller: parts of the first octave's size at which fills are made too and averaged with it.
 
     Returns:
-        float32 (H, W, 3) in [0, 255], before compositing; far from the hole it means nothing.
+        float32 (h, w, 3) in [0, 255] of every octave at its own size, coarse to fine, before compositing; far from the
+        hole it means nothing.
 
     Raises:
         Cancelled: `progress` asked to stop.
@@ -198,7 +204,7 @@ def fill_structure(
     height, width = mask.shape
     scaled = photo / np.float32(127.5) - 1
     guide: Tensor | None = None
-    prediction = torch.empty(0)
+    fills = []
     sizes = octave_sizes(height, width, network.takes_guide, finest)
     for octave, size in enumerate(sizes):
         progress("structure", size[0] * size[1] / (4 * sizes[-1][0] * sizes[-1][1]) if octave else 0.0)
@@ -207,12 +213,26 @@ def fill_structure(
         if guide is None:
             prediction = _run(network, [known, hole_map], hole_box(where))
             if network.takes_guide:
-                prediction = _agree(network, prediction, scaled, mask)
+                prediction = _agree(network, prediction, scaled, mask, smaller)
         else:
             guide = F.interpolate(guide, size=size, mode="bilinear")
             prediction = _refine(network, known, hole_map, guide, where)
         guide = composite(prediction, known, hole_map)
-    fill = ((prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5).astype(np.float32)
-    if fill.shape[:2] != (height, width):
-        fill = cv2.resize(fill, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    return np.clip(fill, 0, 255).astype(np.float32)
+        fill = (prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5
+        fills.append(np.clip(fill, 0, 255).astype(np.float32))
+    return fills
+
+
+def enlarge_fill(fill: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """An octave's fill (h, w, 3) in [0, 255] at a window's size (height, width)."""
+    if fill.shape[:2] == size[:2]:
+        return fill
+    return np.clip(cv2.resize(fill, size[1::-1], interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.float32)
+
+
+def fill_structure(
+    network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
+    progress: Progress = Progress(), finest: int = FINEST,
+) -> NDArray[np.float32]:
+    """The last octave of `fill_octaves` at the window's size: float32 (H, W, 3) in [0, 255]; arguments as there."""
+    return enlarge_fill(fill_octaves(network, photo, mask, device, progress, finest)[-1], mask.shape)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+
+from inpaint.errors import Cancelled
+from inpaint.filling.choose import SHALLOW, choose_engine, hole_depth
+from inpaint.filling.engines import WindowEngines
+from inpaint.filling.progress import Progress
+from inpaint.filling.self_test import SIZE, contrast_errors, find_stand_in, fine_contrast
+from inpaint.options import FillOptions
+from tests.conftest import scene
+
+
+def ellipse(height, width, middle, axes):
+    y, x = np.mgrid[:height, :width]
+    return ((y - middle[0]) / axes[0]) ** 2 + ((x - middle[1]) / axes[1]) ** 2 <= 1
+
+
+def grainy(height, width, grain, seed=0):
+    noise = np.random.default_rng(seed).normal(0, grain, (height, width, 3))
+    return np.clip(scene(height, width, seed) + noise, 0, 255).astype(np.uint8)
+
+
+HOLE = ellipse(200, 260, (100, 90), (50, 40))
+
+
+@pytest.mark.parametrize("hole", [HOLE, HOLE[::-1, ::-1], ellipse(700, 900, (300, 400), (160, 200))])
+def test_a_stand_in_has_the_holes_shape_and_lies_beside_it_on_known_pixels(hole):
+    stand_in = find_stand_in(hole)
+    judged = np.zeros_like(hole)
+    judged[stand_in.crop] = stand_in.judged
+    assert judged.any() and not (judged & hole).any()
+    assert np.array_equal(stand_in.hole, (hole | judged)[stand_in.crop])
+    for axis in (0, 1):
+        ours, theirs = (np.ptp(np.flatnonzero(m.any(axis=1 - axis))) + 1 for m in (judged, hole))
+        assert abs(ours - SIZE * theirs) <= 3
+    assert abs(judged.sum() / (SIZE**2 * hole.sum()) - 1) < 0.1
+    middles = [np.argwhere(m).mean(axis=0) for m in (judged, hole)]
+    assert np.linalg.norm(middles[0] - middles[1]) < 0.75 * np.ptp(np.argwhere(hole), axis=0).max() + 8
+    known = ~stand_in.hole
+    assert known.mean() > 0.3 and stand_in.hole.size < hole.size / 2
+
+
+@pytest.mark.parametrize(
+    "hole", [np.zeros((90, 90), bool), ellipse(90, 90, (45, 45), (5, 5)), ~ellipse(90, 90, (10, 10), (9, 9))]
+)
+def test_there_is_no_stand_in_where_none_fits_or_it_tells_nothing(hole):
+    assert find_stand_in(hole) is None
+
+
+def test_what_counts_is_fine_contrast_and_neither_colour_nor_place():
+    photo = grainy(200, 260, 8).astype(np.float32)
+    stand_in = find_stand_in(HOLE)
+    truth = photo[stand_in.crop]
+    other_grain = grainy(200, 260, 8, seed=1).astype(np.float32)[stand_in.crop] + 20
+    smooth = np.broadcast_to(truth.mean(axis=(0, 1)), truth.shape)
+    rough = truth + np.random.default_rng(1).normal(0, 30, truth.shape).astype(np.float32)
+    fills = {"truth": truth, "other grain": other_grain, "smooth": smooth, "rough": rough}
+    errors = contrast_errors(truth, stand_in, fills)
+    assert errors["truth"] == 0
+    assert errors["other grain"] < 0.5 * min(errors["smooth"], errors["rough"])
+    assert fine_contrast(np.full((20, 20, 3), 7, np.float32)).max() < 1e-5
+
+
+def test_in_grain_patches_win_and_the_report_says_so(inpainter):
+    photo = grainy(200, 260, 12)
+    (hole,) = inpainter.fill(photo, HOLE).report.holes
+    assert hole.engine == "detail" and hole.reason.endswith("better in a self-test")
+    assert hole.scores["self_test_both"] < hole.scores["self_test_network"]
+
+
+def test_the_test_runs_in_part_of_the_time_that_the_report_gives(inpainter):
+    report = inpainter.fill(grainy(200, 260, 12), HOLE).report
+    assert 0 < report.seconds["self-test"] < report.seconds["total"]
+
+
+def test_a_named_engine_is_not_tested(inpainter):
+    for engine in ("network", "detail"):
+        report = inpainter.fill(grainy(200, 260, 12), HOLE, FillOptions(engine=engine)).report
+        assert "self-test" not in report.seconds and not any("self_test" in s for s in report.holes[0].scores)
+
+
+@pytest.mark.parametrize(
+    ("errors", "engine", "reason"),
+    [
+        ({"network": 0.5, "both": 0.4}, "detail", "detail of patches, better in a self-test"),
+        ({"network": 0.4, "both": 0.4}, "network", "alone, better in a self-test"),
+        (None, "network", "measured best at this size"),
+    ],
+)
+def test_the_smaller_error_decides(errors, engine, reason):
+    photo = scene(200, 260).astype(np.float32)
+    choice = choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=True, test=lambda: errors)
+    assert choice.engine == engine and reason in choice.reason
+    assert ("self_test_both" in choice.scores) == (errors is not None)
+
+
+def test_shallow_holes_and_large_photos_are_not_tested():
+    def never():
+        raise AssertionError("tested")
+
+    photo = scene(200, 260).astype(np.float32)
+    choice = choose_engine(photo, HOLE, SHALLOW, 260.0, alone=True, test=never)
+    assert choice.engine == "network"
+    assert choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=False, test=never).guide == "both"
+
+
+def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
+    photo = grainy(200, 260, 12).astype(np.float32)
+
+    def tested():
+        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test()
+
+    assert tested() == tested()
+    told = []
+
+    def stop(stage, done):
+        told.append(stage)
+        return False
+
+    engines = WindowEngines(inpainter.network, inpainter.device, photo, HOLE)
+    with pytest.raises(Cancelled):
+        engines.self_test(progress=Progress(stop))
+    assert told == ["structure"]
