@@ -486,6 +486,19 @@ def test_accelerate_gradients_of_two_processes_are_those_of_a_double_batch(tmp_p
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-6)
 
 
+def test_accelerate_a_run_of_two_processes_ends_cleanly(folder):
+    """Both close their group; the first alone writes and reports."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--multi_gpu",
+              "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "inpaint", "train",
+              "--photos", str(folder / "photos"), "--output", str(folder / "run"), "--preset", "smoke", "--steps", "2",
+              "--device", "cpu", "--threads", "1"]  # fmt: skip
+    root = Path(__file__).parent.parent
+    done = subprocess.run(launch, capture_output=True, text=True, check=False, timeout=300, cwd=root)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("step 2") == 1 and "destroy_process_group" not in done.stderr
+    assert (folder / "run" / "last.safetensors").is_file()
+
+
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name not in ("dilated-large", "smoke")])
 def test_presets_train_their_networks(photos, tmp_path, preset):
     """One step of every preset at a small size changes every trained tensor of the generator."""

@@ -143,6 +143,9 @@ def run_training(
         trainer.resume()
     data = f"{len(indices):,} photos from {', '.join(p.name for p in photos)}"
     watched(trainer, data, Validation(cache, apart) if apart else None)
+    if accelerator.num_processes > 1:
+        accelerator.wait_for_everyone()  # a process that leaves while another still talks to it may be aborted
+        accelerator.end_training()
     return trainer
 
 
