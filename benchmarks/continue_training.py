@@ -3,7 +3,7 @@
     python -m benchmarks.continue_training run --photos PHOTOS... --nets DIR --output RUN [--minutes 60] [--rate 1e-4]
         [--init WEIGHTS] [--seed 1] [--threads 1]
     python -m benchmarks.continue_training mix OUT.safetensors 1:A.safetensors 1:B.safetensors [--record FILE]
-    python -m benchmarks.continue_training score --photos PHOTOS... --nets DIR WEIGHTS...
+    python -m benchmarks.continue_training score --photos PHOTOS... --nets DIR --output RUN WEIGHTS...
 
 What differs from `inpaint train --init`: the guides of the two finest octaves are the shipped network's fills of whole
 scenes, made once, and crops of 128 px lie around the holes; LPIPS weighs more than L1, nothing is adversarial (LPIPS is
@@ -17,7 +17,7 @@ import copy
 import json
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inpaint.evaluation.metrics import load_perceptual
-from inpaint.filling.blend import correct_seam, sharpen
-from inpaint.filling.structure import enlarge_fill, fill_octaves, octave_sizes, shrink_known
+from inpaint.filling.blend import paste, working_scale
+from inpaint.filling.engines import WindowEngines
+from inpaint.filling.structure import fill_octaves, octave_sizes, shrink_known
 from inpaint.filling.threads import set_threads
 from inpaint.inpainter import Inpainter
 from inpaint.masking.random import KINDS, TRAINING_MIX, random_mask
@@ -61,12 +62,14 @@ Case = tuple[int, NDArray[np.bool_], list[NDArray[np.uint8]]]
 Crop = list[NDArray[np.float32]]
 
 
-def scene_mask(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """A mask of the training mix over a whole photo, or None where twenty draws were too small or too large."""
+def scene_mask(
+    draw: Callable[[np.random.Generator, int], NDArray[np.bool_]], rng: np.random.Generator, shape: tuple[int, int]
+) -> NDArray[np.bool_] | None:
+    """A mask over a whole photo, the middle of a square one; None where twenty draws were too small or too large."""
     longest = max(shape)
     top, left = (longest - shape[0]) // 2, (longest - shape[1]) // 2
     for _ in range(20):
-        mask = random_mask(rng, longest, dict(TRAINING_MIX))[top : top + shape[0], left : left + shape[1]]
+        mask = draw(rng, longest)[top : top + shape[0], left : left + shape[1]]
         if 0.005 < mask.mean() < 0.6:
             return np.ascontiguousarray(mask)
     return None
@@ -85,11 +88,13 @@ def make_cases(photos: PhotoCache, learnt: list[int], file: Path, seed: int = 0)
     cases: list[Case] = []
     for i in learnt:
         photo = photos.photo(i)
-        mask = scene_mask(np.random.default_rng([seed, i]), photo.shape[:2])
+        rng = np.random.default_rng([seed, i])
+        mask = scene_mask(lambda rng, side: random_mask(rng, side, dict(TRAINING_MIX)), rng, photo.shape[:2])
         if mask is None or not 200 <= max(mask.shape) <= LARGEST:
             continue
         holed = np.where(mask[..., None], 0, photo).astype(np.float32)
-        fills = fill_octaves(inpainter.network, holed, mask, inpainter.device)[:-1]
+        *coarser, _ = octave_sizes(*mask.shape)
+        fills = fill_octaves(inpainter.network, holed, mask, inpainter.device, finest=max(coarser[-1]))
         composited = []
         for fill in fills[-LAST_OCTAVES:]:
             small, hole = shrink_known(holed, mask, fill.shape[:2])
@@ -228,23 +233,12 @@ def score(args: argparse.Namespace) -> None:
             photo = np.ascontiguousarray(photos.photo(i))
             for kind, values in found.items():
                 for seed in (0, 1):
-                    mask = held_out_mask(kind, seed, i, photo.shape[:2])
-                    known = photo.astype(np.float32)
-                    fill = enlarge_fill(fill_octaves(network, known, mask, torch.device("cpu"))[-1], mask.shape)
-                    fill = sharpen(correct_seam(fill, known, mask), known, mask)
-                    filled = np.where(mask[..., None], np.rint(fill).astype(np.uint8), photo)
-                    values.append(float(distance(photo, filled)))
+                    rng = np.random.default_rng([seed, i, list(KINDS).index(kind)])
+                    mask = scene_mask(KINDS[kind], rng, photo.shape[:2])
+                    if mask is not None:
+                        engines = WindowEngines(network, torch.device("cpu"), working_scale(photo), mask)
+                        values.append(float(distance(photo, paste(engines.alone(), photo, mask))))
         print(file, {kind: round(float(np.mean(values)), 5) for kind, values in found.items()}, flush=True)
-
-
-def held_out_mask(kind: str, seed: int, i: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask of a held-out photo, bool (H, W), the same every time."""
-    rng, longest = np.random.default_rng([seed, i, list(KINDS).index(kind)]), max(shape)
-    top, left = (longest - shape[0]) // 2, (longest - shape[1]) // 2
-    while True:
-        mask = KINDS[kind](rng, longest)[top : top + shape[0], left : left + shape[1]]
-        if 0.005 < mask.mean() <= 0.6:
-            return np.ascontiguousarray(mask)
 
 
 def main() -> None:

@@ -117,14 +117,13 @@ class Inpainter:
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
         depth, reach = hole_depth(small_hole), self._reach(small_hole)
+        named = options.engine != "auto"
         alone = self.network.takes_guide and factor == 1 and network_suffices(photo.shape, hole.shape)
         testing, filling = progress.split([0.3, 1.0])
-        if options.engine == "auto":
-            choice = choose_engine(
-                part, small_hole, depth, reach, alone, lambda: engines.self_test(options.seed, testing)
-            )
-        else:
-            choice = choose_engine(part, small_hole, depth, reach)
+        choice = choose_engine(
+            part, small_hole, depth, reach, alone and not named, lambda: engines.self_test(options.seed, testing)
+        )
+        if named:
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
         ways = variants(choice.engine, choice.guide, options.seed, len(results))
         for way, stretch, result, holes in zip(ways, filling.split([1.0] * len(ways)), results, done, strict=True):

@@ -79,6 +79,7 @@ class WindowEngines:
     seconds: dict[str, float] = field(default_factory=dict)
     quick: bool = False
     _octaves: dict[int, list[Floats]] = field(default_factory=dict)
+    _structures: dict[int, Floats] = field(default_factory=dict)
 
     def fill(self, variant: Variant, progress: Progress = Progress()) -> Synthesis:
         """A fill of the window; only its hole counts.
@@ -121,21 +122,19 @@ class WindowEngines:
         return fill
 
     def structure(self, progress: Progress = Progress(), finest: int = FINEST) -> Floats:
-        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]; its octaves are kept.
+        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
 
         Args:
             progress: told before every octave.
             finest: longest side of the last octave, pixels.
         """
-        start = time.perf_counter()
-        if finest not in self._octaves:
+        if finest not in self._structures:
+            start = time.perf_counter()
             smaller = () if self.quick else SMALLER
-            self._octaves[finest] = fill_octaves(
-                self.network, self.photo, self.hole, self.device, progress, finest, smaller
-            )
-        result = self._seamless(self._octaves[finest][-1])
-        self._spent("structure", start)
-        return result
+            octaves = fill_octaves(self.network, self.photo, self.hole, self.device, progress, finest, smaller)
+            self._octaves[finest], self._structures[finest] = octaves, self._seamless(octaves[-1])
+            self._spent("structure", start)
+        return self._structures[finest]
 
     def coarser(self) -> Floats:
         """What guides the patches of `both`, after `alone`: the smallest of its octaves that is as large as a guide.

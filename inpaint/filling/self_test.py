@@ -6,12 +6,14 @@ is fine contrast, place by place: too little is blur, too much is grain where th
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.filling.boxes import bounding_box
+from inpaint.models.part import grow
 
 SIZE = 0.3  # of the stand-in, of the hole's
 APART = 4  # pixels between the two
@@ -55,44 +57,43 @@ def find_stand_in(hole: NDArray[np.bool_]) -> StandIn | None:
     size = max(1, round(SIZE * (bottom - top))), max(1, round(SIZE * (right - left)))
     whole = hole[top:bottom, left:right].astype(np.uint8)
     shape = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    place = _nearest_place(hole, shape, ((top + bottom) / 2, (left + right) / 2))
+    avoid = cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8))
+    place = _nearest_place(avoid, shape, ((top + bottom) / 2, (left + right) / 2))
     if place is None:
         return None
+    top, left, bottom, right = place[0], place[1], place[0] + size[0], place[1] + size[1]
     stand_in = np.zeros_like(hole)
-    stand_in[place[0] : place[0] + size[0], place[1] : place[1] + size[1]] = shape
-    stand_in &= cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8)) == 0
+    stand_in[top:bottom, left:right] = shape
+    stand_in &= avoid == 0
     if stand_in.sum() < LEAST:
         return None
     room = max(LEAST_ROOM, round(ROOM * max(size)))
-    rows = slice(max(0, place[0] - room), place[0] + size[0] + room)
-    columns = slice(max(0, place[1] - room), place[1] + size[1] + room)
-    crop = rows, columns
+    top, left, bottom, right = grow((top, left, bottom, right), room, (hole.shape[0], hole.shape[1]))
+    crop = slice(top, bottom), slice(left, right)
     return StandIn(crop, np.ascontiguousarray((hole | stand_in)[crop]), np.ascontiguousarray(stand_in[crop]))
 
 
 def _nearest_place(
-    hole: NDArray[np.bool_], shape: NDArray[np.bool_], middle: tuple[float, float]
+    avoid: NDArray[Any], shape: NDArray[np.bool_], middle: tuple[float, float]
 ) -> tuple[int, int] | None:
-    """Top and left (pixels) where a shape (h, w) lies beside the hole (H, W), its middle nearest to the one given."""
-    scale = min(1.0, PLACING / max(hole.shape))
-    avoid = cv2.dilate(hole.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8)).astype(np.float32)
-    pattern = shape.astype(np.float32)
-    if scale < 1:
-        avoid = cv2.resize(avoid, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
-        pattern = cv2.resize(pattern, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
+    """Top and left (pixels) where a shape (h, w) keeps off what is 1 in `avoid` (H, W), nearest to a middle (y, x)."""
+    scale = min(1.0, PLACING / max(avoid.shape))
+    off, pattern = (
+        cv2.resize(x.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for x in (avoid, shape)
+    )
     if not pattern.any():
         return None
     height, width = pattern.shape
-    rows, columns = avoid.shape[0] - height + 1, avoid.shape[1] - width + 1
+    rows, columns = off.shape[0] - height + 1, off.shape[1] - width + 1
     if rows < 1 or columns < 1:
         return None
-    on_hole = cv2.filter2D(avoid, -1, pattern, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)[:rows, :columns]
+    on_hole = cv2.filter2D(off, -1, pattern, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)[:rows, :columns]
     places = np.argwhere(on_hole <= FITS * pattern.sum())
     if not len(places):
         return None
     away = places + np.array([height / 2, width / 2]) - scale * np.array(middle)
     top, left = places[int(np.argmin(np.square(away).sum(axis=1)))] / scale
-    return min(round(top), hole.shape[0] - shape.shape[0]), min(round(left), hole.shape[1] - shape.shape[1])
+    return min(round(top), avoid.shape[0] - shape.shape[0]), min(round(left), avoid.shape[1] - shape.shape[1])
 
 
 def fine_contrast(photo: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -231,8 +231,7 @@ def enlarge_fill(fill: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np
 
 
 def fill_structure(
-    network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
-    progress: Progress = Progress(), finest: int = FINEST,
+    network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device
 ) -> NDArray[np.float32]:
     """The last octave of `fill_octaves` at the window's size: float32 (H, W, 3) in [0, 255]; arguments as there."""
-    return enlarge_fill(fill_octaves(network, photo, mask, device, progress, finest)[-1], mask.shape)
+    return enlarge_fill(fill_octaves(network, photo, mask, device)[-1], mask.shape)
