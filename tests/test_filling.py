@@ -146,13 +146,13 @@ def test_detail_is_taken_where_fill_and_patches_agree_and_nowhere_else():
     patches[:, 80:] += 60  # and something else
     mask = np.zeros((80, 160), bool)
     mask[10:70, 10:150] = True
-    result = take_detail(fill, patches, mask)
+    result = take_detail(fill, patches, fill, mask)
     assert np.array_equal(result[~mask], fill[~mask])
     grain = result - fill
     assert 6 < grain[20:60, 20:60].std() < 10 and abs(grain[20:60, 20:60].mean()) < 0.5
     assert np.abs(grain[20:60, 100:140]).max() < 1e-3
-    assert np.array_equal(take_detail(fill, fill.copy(), mask), fill)
-    assert take_detail(fill, patches, np.zeros_like(mask)) is fill
+    assert np.array_equal(take_detail(fill, fill.copy(), fill, mask), fill)
+    assert take_detail(fill, patches, fill, np.zeros_like(mask)) is fill
 
 
 def test_the_network_with_detail_of_patches_is_copied_at_full_size_too():
@@ -167,3 +167,18 @@ def test_the_network_with_detail_of_patches_is_copied_at_full_size_too():
     y, x = both.origin[mask].T
     copied = working_scale(photo)[y, x] + both.shift[mask]
     assert np.abs(copied - both.fill[mask]).max() < 1e-3
+
+
+def test_mixing_a_part_of_the_detail_keeps_the_contrast_of_both():
+    rng = np.random.default_rng(0)
+    fill = (100 + rng.normal(0, 12, (80, 160, 3))).astype(np.float32)
+    patches = (100 + rng.normal(0, 12, fill.shape)).astype(np.float32)  # of the same grain, pixel by pixel another
+    mask = np.zeros((80, 160), bool)
+    mask[10:70, 10:150] = True
+    inside = np.s_[20:60, 20:140]
+    plain = 0.5 * (fill + patches)[inside].std()
+    for share in (0.25, 0.5, 1.0):
+        mixed = take_detail(fill, patches, fill, mask, share)
+        assert np.array_equal(mixed[~mask], fill[~mask])
+        assert abs(mixed[inside].std() / fill[inside].std() - 1) < 0.07
+    assert plain < 0.75 * fill[inside].std()

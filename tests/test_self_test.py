@@ -1,8 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
 from inpaint.errors import Cancelled
-from inpaint.filling.choose import SHALLOW, choose_engine, hole_depth
+from inpaint.filling.choose import GRAIN, SHALLOW, SHARES, WORSE, choose_engine, grain, hole_depth
 from inpaint.filling.engines import WindowEngines
 from inpaint.filling.progress import Progress
 from inpaint.filling.self_test import SIZE, contrast_errors, find_stand_in, fine_contrast
@@ -15,9 +16,14 @@ def ellipse(height, width, middle, axes):
     return ((y - middle[0]) / axes[0]) ** 2 + ((x - middle[1]) / axes[1]) ** 2 <= 1
 
 
+def smooth(height, width, seed=0):
+    """The scene without its grain."""
+    return cv2.GaussianBlur(scene(height, width, seed), (0, 0), 3).astype(np.float32)
+
+
 def grainy(height, width, grain, seed=0):
     noise = np.random.default_rng(seed).normal(0, grain, (height, width, 3))
-    return np.clip(scene(height, width, seed) + noise, 0, 255).astype(np.uint8)
+    return np.clip(smooth(height, width, seed) + noise, 0, 255).astype(np.uint8)
 
 
 HOLE = ellipse(200, 260, (100, 90), (50, 40))
@@ -48,10 +54,10 @@ def test_there_is_no_stand_in_where_none_fits_or_it_tells_nothing(hole):
 
 
 def test_what_counts_is_fine_contrast_and_neither_colour_nor_place():
-    photo = grainy(200, 260, 8).astype(np.float32)
+    photo = grainy(200, 260, 12).astype(np.float32)
     stand_in = find_stand_in(HOLE)
     truth = photo[stand_in.crop]
-    other_grain = grainy(200, 260, 8, seed=1).astype(np.float32)[stand_in.crop] + 20
+    other_grain = grainy(200, 260, 12, seed=1).astype(np.float32)[stand_in.crop] + 20
     smooth = np.broadcast_to(truth.mean(axis=(0, 1)), truth.shape)
     rough = truth + np.random.default_rng(1).normal(0, 30, truth.shape).astype(np.float32)
     fills = {"truth": truth, "other grain": other_grain, "smooth": smooth, "rough": rough}
@@ -61,16 +67,36 @@ def test_what_counts_is_fine_contrast_and_neither_colour_nor_place():
     assert fine_contrast(np.full((20, 20, 3), 7, np.float32)).max() < 1e-5
 
 
-def test_in_grain_patches_win_and_the_report_says_so(inpainter):
-    photo = grainy(200, 260, 12)
-    (hole,) = inpainter.fill(photo, HOLE).report.holes
-    assert hole.engine == "detail" and hole.reason.endswith("better in a self-test")
-    assert hole.scores["self_test_both"] < hole.scores["self_test_network"]
+@pytest.mark.parametrize("strength", [0, 12])
+def test_grain_is_tested_the_report_says_what_came_of_it_and_contrast_goes_on(inpainter, strength):
+    photo = grainy(200, 260, strength)
+    result = inpainter.fill(photo, HOLE)
+    (hole,) = result.report.holes
+    assert hole.engine == "detail"
+    assert (hole.scores["grain"] >= GRAIN) == ("self_test_whole" in hole.scores) == (strength > 0)
+    if strength:
+        worse = hole.scores["self_test_whole"] >= WORSE * hole.scores["self_test_third"]
+        assert ("a self-test was worse" if worse else "for the grain") in hole.reason
+    else:
+        assert "some of the detail of patches where both agree" in hole.reason
+    inside = ellipse(200, 260, (100, 90), (40, 30))
+    filled, truth = (fine_contrast(p.astype(np.float32))[inside].mean() for p in (result.photo, photo))
+    assert abs(filled - truth) < 0.15 * truth + 0.1
 
 
 def test_the_test_runs_in_part_of_the_time_that_the_report_gives(inpainter):
     report = inpainter.fill(grainy(200, 260, 12), HOLE).report
     assert 0 < report.seconds["self-test"] < report.seconds["total"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("strength", [0, 3, 8, 20])
+def test_grain_is_measured_from_known_pixels(strength, channels):
+    noise = np.random.default_rng(0).normal(0, strength, (200, 260, channels)).astype(np.float32)
+    photo = smooth(200, 260) + noise
+    photo[HOLE] = 255 * np.random.default_rng(1).random(photo[HOLE].shape)
+    assert 0.75 * strength - 0.1 < grain(photo, HOLE) < 1.05 * strength + 0.5
+    assert grain(photo, np.ones_like(HOLE)) == 0
 
 
 def test_a_named_engine_is_not_tested(inpainter):
@@ -80,35 +106,43 @@ def test_a_named_engine_is_not_tested(inpainter):
 
 
 @pytest.mark.parametrize(
-    ("errors", "engine", "reason"),
+    ("errors", "share", "reason"),
     [
-        ({"network": 0.5, "both": 0.4}, "detail", "detail of patches, better in a self-test"),
-        ({"network": 0.4, "both": 0.4}, "network", "alone, better in a self-test"),
-        (None, "network", "measured best at this size"),
+        ({"third": 0.4, "whole": 0.4 * WORSE - 0.01}, 1.0, "all detail of patches, for the grain"),
+        ({"third": 0.4, "whole": 0.4 * WORSE}, 1 / 3, "with all of it a self-test was worse"),
+        (None, 1.0, "all detail of patches, for the grain"),
     ],
 )
-def test_the_smaller_error_decides(errors, engine, reason):
-    photo = scene(200, 260).astype(np.float32)
-    choice = choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=True, test=lambda: errors)
-    assert choice.engine == engine and reason in choice.reason
-    assert ("self_test_both" in choice.scores) == (errors is not None)
+def test_a_much_larger_error_decides(errors, share, reason):
+    asked = []
+
+    def test(shares):
+        asked.append(shares)
+        return errors
+
+    photo = grainy(200, 260, 12).astype(np.float32)
+    choice = choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=True, test=test)
+    assert (choice.engine, choice.guide, choice.share) == ("detail", "both", share) and reason in choice.reason
+    assert ("self_test_whole" in choice.scores) == (errors is not None)
+    assert asked == [{"third": 1 / 3, "whole": 1.0}]
 
 
-def test_shallow_holes_and_large_photos_are_not_tested():
-    def never():
+def test_photos_without_grain_shallow_holes_and_large_photos_are_not_tested():
+    def never(shares):
         raise AssertionError("tested")
 
-    photo = scene(200, 260).astype(np.float32)
-    choice = choose_engine(photo, HOLE, SHALLOW, 260.0, alone=True, test=never)
-    assert choice.engine == "network"
-    assert choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=False, test=never).guide == "both"
+    photo, grains = (grainy(200, 260, strength).astype(np.float32) for strength in (0, 12))
+    for picture, depth in ((photo, hole_depth(HOLE)), (grains, SHALLOW)):
+        assert choose_engine(picture, HOLE, depth, 260.0, alone=True, test=never).share == 1 / 3
+    large = choose_engine(grains, HOLE, hole_depth(HOLE), 260.0, alone=False, test=never)
+    assert large.guide == "both" and large.share == 0.75
 
 
 def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
     photo = grainy(200, 260, 12).astype(np.float32)
 
     def tested():
-        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test()
+        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test(SHARES)
 
     assert tested() == tested()
     told = []
@@ -119,5 +153,5 @@ def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
 
     engines = WindowEngines(inpainter.network, inpainter.device, photo, HOLE)
     with pytest.raises(Cancelled):
-        engines.self_test(progress=Progress(stop))
+        engines.self_test(SHARES, progress=Progress(stop))
     assert told == ["structure"]

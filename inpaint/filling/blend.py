@@ -1,5 +1,7 @@
 """Blending: the fill is corrected towards its rim, pasted, and its seam is scored. Known pixels never change."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +12,12 @@ from inpaint.filling.report import Pixels
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
 SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, all of it beyond the second, pixels
-SHARPEN = 0.35  # share of a network fill's own fine detail that is added to it
+SHARPEN = 0.5  # share of a network fill's own fine detail that is added to it
 FINE = 1.0  # width of that detail: the standard deviation of the blur that lacks it, pixels
 SHARP_DEPTHS = (4.0, 16.0)  # distances from known pixels at which its adding starts and is full, pixels
 COARSER = 3.0  # detail that is copied is finer than this: the standard deviation of the blur that lacks it, pixels
 COMPARED = 8.0  # width over which the mean colours of a fill and its patches are compared, pixels
+MOST_GAIN = 1.5  # by which the contrast of a mixed detail is raised at most
 AGREEING = 5.0  # difference of these, of 255, at which 1 / e of the detail is taken
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
 
@@ -132,17 +135,22 @@ def sharpen(
 
 
 def take_detail(
-    fill: NDArray[np.float32], patches: NDArray[np.float32], mask: NDArray[np.bool_]
+    fill: NDArray[np.float32], patches: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_],
+    share: float = 1.0,
 ) -> NDArray[np.float32]:
     """Give a network's fill the photo's own fine detail: that of copied patches, as far as both show the same.
 
     Mean colours are compared: in pebbles or leaves they agree though every pixel differs, and the detail is taken.
-    Where the means differ, the patches show something else, or are torn, and the fill stays as it is.
+    Where the means differ, the patches show something else, or are torn, and the fill stays as it is. Mixing a part of
+    two unlike textures takes contrast from both; what they lose is given back (the idea of variance-preserving
+    blending, Heitz & Neyret 2018, section 4).
 
     Args:
         fill: float32 (H, W, 3) in [0, 255], the network's.
         patches: float32 (H, W, 3) in [0, 255], copied from the photo by the guide of that fill.
+        photo: float32 (H, W, 3) in [0, 255].
         mask: bool (H, W), True = hole.
+        share: of the detail that is taken; the rest stays the fill's own.
 
     Returns:
         float32 (H, W, 3) in [0, 255]; the fill outside the hole.
@@ -154,9 +162,22 @@ def take_detail(
     apart = np.where(mask[..., None], patches[crop] - fill[crop], np.float32(0))
     inside = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), COMPARED)
     means = np.abs(cv2.GaussianBlur(apart, (0, 0), COMPARED)).mean(axis=2) / np.maximum(inside, np.float32(0.05))
-    share = np.exp(-np.square(means / AGREEING))
-    detail = apart - cv2.GaussianBlur(apart, (0, 0), COARSER)
-    return _changed(fill, crop, mask, fill[crop] + share[..., None] * detail)
+    agreeing = np.exp(-np.square(means / AGREEING))[..., None]
+    detail = agreeing * (apart - cv2.GaussianBlur(apart, (0, 0), COARSER))
+    mixed = fill[crop] + np.float32(share) * detail
+    if share < 1:
+        filled = np.where(mask[..., None], fill[crop], photo[crop])
+        own = filled - cv2.GaussianBlur(filled, (0, 0), COARSER)
+        both = own + np.float32(share) * detail
+        wanted = (1 - share) * _energy(own) + share * _energy(own + detail)
+        gain = np.sqrt((wanted + 1) / (_energy(both) + 1))
+        mixed += (np.clip(gain, 1, MOST_GAIN) - 1).astype(np.float32)[..., None] * both
+    return _changed(fill, crop, mask, mixed)
+
+
+def _energy(detail: NDArray[Any]) -> NDArray[np.float32]:
+    """Mean square of a detail, float32 (H, W, 3), around every pixel, float32 (H, W)."""
+    return np.asarray(cv2.GaussianBlur(np.square(detail).mean(axis=2), (0, 0), 2 * COARSER), np.float32)
 
 
 def working_scale(photo: Pixels) -> NDArray[np.float32]:

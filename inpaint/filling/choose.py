@@ -1,10 +1,10 @@
 """Which engine fills a hole, when nobody names one.
 
 What was measured (`docs/filling.md`) leaves little open: patches alone where all surroundings are one even texture,
-which the network has lost, or one flat colour, which it does not meet exactly; in large photos, whose grain the network
-has not learnt, its fill with the fine detail of patches where both agree. In photos of the size it was trained for,
-either its fill alone or that with the patches' detail is better, as the photo is: there a self-test decides
-(`self_test.py`).
+which the network has lost, or one flat colour, which it does not meet exactly; everywhere else its fill with a share of
+the fine detail of patches where both agree: three quarters in large photos, whose grain the network has not learnt, and
+a third in photos of the size it was trained for. Where such a photo has grain all of the detail is taken, unless that
+did worse in a self-test (`self_test.py`).
 """
 
 from collections.abc import Callable
@@ -25,17 +25,27 @@ CONTRAST = 100.0  # variance of the colours (sum of three channels) from which o
 RIM = 8  # width of the rim that is looked at for one flat colour, pixels
 FLAT = 1.5  # standard deviation of every channel up to which it is one, of 255
 SHALLOW = 16.0  # depth up to which a hole has no inside whose grain could be missing, pixels
+SHARES = {"third": 1 / 3, "most": 0.75, "whole": 1.0}  # of the patches' detail
+GRAIN = 2.0  # standard deviation from which on a photo has grain, of 255
+QUIET = 10  # percentile of the blocks' standard deviations that tells: there is nothing but grain in the quietest
+BLOCK = 8  # side of these blocks, pixels
+WORSE = 1.25  # times the error with a third of the detail, from which on that with all of it speaks against it
+DIAGONAL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at a smaller size would not show it, pixels
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The engine for one window, what guides its patches, the figures the choice rests on, and why, in one sentence."""
+    """The engine for one window, what guides its patches, the figures the choice rests on, and why, in one sentence.
+
+    And the share of the patches' detail that is taken where `both` guides.
+    """
 
     engine: str
     guide: str
     scores: dict[str, float]
     reason: str
+    share: float = 1.0
 
 
 def hole_depth(hole: NDArray[np.bool_]) -> float:
@@ -53,7 +63,7 @@ def network_suffices(photo: tuple[int, ...], window: tuple[int, ...]) -> bool:
 
     Returns:
         True for windows of at most 512 px in photos of at most 1,024 px. Larger windows it would fill at a smaller
-        size; larger photos have finer grain than it has learnt, which patches copy.
+        size; larger photos have finer grain than it has learnt, of which patches copy more.
     """
     return max(window[:2]) <= FINEST and max(photo[:2]) <= 2 * FINEST
 
@@ -105,9 +115,30 @@ def rim_spread(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> float:
     return float(photo[rim].std(axis=0).max()) if rim.any() else float("inf")
 
 
+def grain(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> float:
+    """How strong the grain or noise of a photo is, from its known pixels.
+
+    What a second difference in both directions leaves in the quietest blocks of 8 x 8 px; scaled as it is (Immerkaer
+    1996, section 2) it has the noise's standard deviation.
+
+    Args:
+        photo: float32 (H, W, 3) in [0, 255].
+        hole: bool (H, W), True = hole.
+
+    Returns:
+        standard deviation of the grain (root of the mean square of the channels), of 255; 0 where no block is known.
+    """
+    known = cv2.erode((~hole).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    size = max(1, hole.shape[1] // BLOCK), max(1, hole.shape[0] // BLOCK)
+    fine = np.square(cv2.filter2D(photo, -1, DIAGONAL)).mean(axis=2) * known
+    variance, share = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (fine, known))
+    full = share > 0.9
+    return float(np.percentile(np.sqrt(variance[full] / share[full]), QUIET)) if full.any() else 0.0
+
+
 def choose_engine(
     photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None, alone: bool = False,
-    test: Callable[[], dict[str, float] | None] = lambda: None,
+    test: Callable[[dict[str, float]], dict[str, float] | None] = lambda shares: None,
 ) -> Choice:
     """Choose by how deep the hole is, how much there is to copy, whether it is all one texture, its size, and a test.
 
@@ -116,16 +147,16 @@ def choose_engine(
         hole: bool (H, W), the window's mask.
         depth: of the hole (pixels).
         reach: how far the network sees (pixels); None where that is not known.
-        alone: whether photo and window are small enough for the network to fill them without patches
-            (`network_suffices`).
-        test: the errors of `network` and `both` in a stand-in hole, or None; asked only where they decide.
+        alone: whether photo and window are small enough for the network to fill them itself (`network_suffices`).
+        test: gives the errors with some shares of the patches' detail in a stand-in hole by the shares' names, or
+            None; asked only where they decide.
 
     Returns:
         `network` where fewer than 50 known patches can be copied; `detail` guided by diffusion in hairlines of windows
         that the network would fill at a smaller size, and where one flat colour is all around, which the network misses
-        by 2 to 4 levels; `patch` in an even texture, unless the hole is a hairline; where the network may fill alone,
-        `network`, or `detail` with `both` if that did better in the stand-in of a hole that is not shallow; and the
-        latter in all other places.
+        by 2 to 4 levels; `patch` in an even texture, unless the hole is a hairline; in all other places `detail` with
+        `both`: with three quarters of the patches' detail; or, where the network may fill alone, with a third of it,
+        and in grain with all of it if the hole is not shallow, and that did not do worse in a stand-in.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -144,14 +175,19 @@ def choose_engine(
             return Choice("patch", "network", scores, "all around is one texture, which patches alone go on best")
     if rim_spread(photo, hole) <= FLAT:
         return Choice("detail", "diffusion", scores, "all around is one flat colour, which patches copy exactly")
-    if alone:
-        errors = test() if depth > SHALLOW else None
-        if errors is None:
-            return Choice("network", "network", scores, "the network, which measured best at this size")
-        scores |= {f"self_test_{name}": round(error, 3) for name, error in errors.items()}
-        if errors["both"] < errors["network"]:
-            return Choice("detail", "both", scores, "the network with the detail of patches, better in a self-test")
-        return Choice("network", "network", scores, "the network alone, better in a self-test")
-    if reach is not None and depth > reach:
-        return Choice("detail", "both", scores, "network and patches, though the hole is deeper than the network sees")
-    return Choice("detail", "both", scores, "the network, with the detail of patches where both agree")
+    if not alone:
+        reason = "the network, with most of the detail of patches"
+        if reach is not None and depth > reach:
+            reason = "the network, with most of the detail of patches, though the hole is deeper than the network sees"
+        return Choice("detail", "both", scores, reason, SHARES["most"])
+    if depth > SHALLOW:
+        scores["grain"] = round(grain(photo, hole), 2)
+    if scores.get("grain", 0.0) >= GRAIN:
+        errors = test({name: SHARES[name] for name in ("third", "whole")})
+        scores |= {f"self_test_{name}": round(error, 3) for name, error in (errors or {}).items()}
+        if errors is not None and errors["whole"] >= WORSE * errors["third"]:
+            reason = "the network, with some of the detail of patches: with all of it a self-test was worse"
+            return Choice("detail", "both", scores, reason, SHARES["third"])
+        return Choice("detail", "both", scores, "the network, with all detail of patches, for the grain")
+    reason = "the network, with some of the detail of patches where both agree"
+    return Choice("detail", "both", scores, reason, SHARES["third"])

@@ -19,6 +19,7 @@ LEVELS = 4  # scales, each half the one before, at most
 LEVELS_ALONE = 7  # without a guide the coarsest level has to bridge the hole by itself
 ROUNDS = (2, 5, 8, 12)  # search-and-vote rounds, finest level first; the last number also for coarser ones
 THIN_ROUNDS = (4, 8, 8, 12)  # the same for thin holes, of which the coarse levels show little
+FEW_ROUNDS = (1, 3, 4, 4)  # the same where nothing but fine detail is taken
 THIN = 16.0  # depth up to which a hole is thin, pixels
 # In the hole a guide lacks detail that the sources have: compared too sharply it draws the search to flat patches.
 FINEST_BLUR = 3.0  # sigma of the guide's blur at the finest level, halved with every level while larger than BLUR
@@ -109,13 +110,17 @@ def _pyramid(image: Floats, hole: Mask, guide: Floats | None) -> list[_Level]:
     return levels
 
 
+def _coordinates(where: Mask) -> Ints:
+    """Rows and columns of what is True, int32 (N, 2), as `np.argwhere` gives them in a third of the time."""
+    return np.stack(np.divmod(np.flatnonzero(where).astype(np.int32), np.int32(where.shape[1])), axis=1)
+
+
 def _refine_field(
-    level: _Level, targets: Ints, sources: Ints, rng: np.random.Generator, coarse: tuple[Ints, Ints] | None
+    level: _Level, targets: Ints, rng: np.random.Generator, coarse: tuple[Ints, Ints] | None
 ) -> Ints:
     """A first field: random, or the coarser one doubled where that is a valid source. int32 (N, 2)."""
-    field = sources[rng.integers(len(sources), size=len(targets))]
     if coarse is None:
-        return field
+        return _draw_sources(level, len(targets), rng)
     index, rough = coarse
     height, width = level.hole.shape
     ty, tx = targets.T
@@ -124,9 +129,16 @@ def _refine_field(
     doubled = rough[np.maximum(row, 0)] * 2 + np.stack([ty % 2, tx % 2], axis=1)
     inside = (row >= 0) & (doubled[:, 0] < height) & (doubled[:, 1] < width)
     doubled[~inside] = 0
-    inside &= level.valid[doubled[:, 0], doubled[:, 1]]
-    field[inside] = doubled[inside]
-    return field
+    lost = ~(inside & level.valid[doubled[:, 0], doubled[:, 1]])
+    doubled[lost] = _draw_sources(level, int(lost.sum()), rng)
+    return doubled
+
+
+def _draw_sources(level: _Level, count: int, rng: np.random.Generator) -> Ints:
+    """Centres of random valid sources, int32 (count, 2)."""
+    places = np.flatnonzero(level.valid).astype(np.int32)
+    drawn = places[rng.integers(len(places), size=count)]
+    return np.stack(np.divmod(drawn, np.int32(level.valid.shape[1])), axis=1)
 
 
 def _overuse(field: Ints, shape: tuple[int, int], unit: float) -> Floats:
@@ -164,7 +176,7 @@ def _texture_bias(image: Floats, valid: Mask) -> Floats:
 
 def synthesize(
     photo: Floats, mask: Mask, guide: Floats | None, seed: int = 0, guide_weight: float = GUIDE_WEIGHT,
-    progress: Progress = Progress(),
+    progress: Progress = Progress(), fine_alone: bool = False,
 ) -> Synthesis:
     """Fill a hole with patches of the known photo that fit each other and the guide.
 
@@ -175,6 +187,7 @@ def synthesize(
         seed: the same seed gives the same fill, with any number of threads.
         guide_weight: of the guide's squared differences against the colours'.
         progress: told before every level.
+        fine_alone: nothing but the fill's fine detail is wanted: fewer rounds, and its seam is left as it is.
 
     Returns:
         the fill, equal to the photo where it is known, and its origins. With fewer than 50 known patches to copy
@@ -206,14 +219,12 @@ def synthesize(
         reach = cv2.dilate(level.hole.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
         reach[:RADIUS] = reach[-RADIUS:] = False
         reach[:, :RADIUS] = reach[:, -RADIUS:] = False
-        targets = np.argwhere(reach).astype(np.int32)
-        pixels = np.argwhere(level.hole).astype(np.int32)
+        targets, pixels = _coordinates(reach), _coordinates(level.hole)
         origin = np.full_like(pixels, -1)
         image = np.ascontiguousarray(level.image)
         if len(targets) == 0 or len(pixels) == 0:
             coarse = None
             continue
-        sources = np.argwhere(level.valid).astype(np.int32)
         index = np.full(reach.shape, -1, np.int32)
         index[reach] = np.arange(len(targets), dtype=np.int32)
         depth = depths(level.hole)
@@ -222,7 +233,7 @@ def synthesize(
         if level.guide is not None:
             five = unit * np.sqrt(guide_weight * side * side / 5)  # five points stand for the patch
             lead = _shorts(_blur(level.guide, max(BLUR, FINEST_BLUR / 2**scale)), five)
-        field = _refine_field(level, targets, sources, rng, coarse)
+        field = _refine_field(level, targets, rng, coarse)
         colour = _shorts(image, unit).reshape(image.shape[0], -1)
         strength = np.full((reach.shape[0] + 2 * RADIUS, reach.shape[1] + 2 * RADIUS), SILENT, np.float32)
         spoken = strength[RADIUS:-RADIUS, RADIUS:-RADIUS]
@@ -236,12 +247,13 @@ def synthesize(
         np.multiply(_texture_bias(image, level.valid), np.float32(unit * unit), out=start[..., 1])
         doubt = (1 - np.exp(-depth[reach] / DOUBT)).astype(np.float32)
         deepest = depth.max() * 2**scale
-        planned = ROUNDS if deepest > THIN else THIN_ROUNDS
+        planned = THIN_ROUNDS if deepest <= THIN else FEW_ROUNDS if fine_alone else ROUNDS
         rounds = planned[min(scale, len(planned) - 1)]
         led = guided and coarse is not None
         furthest = REACH if led and deepest > THIN else max(reach.shape) // 2
         last_touch = led and deepest > NARROW and scale == 0
         draws = 0 if last_touch else DRAWS
+        sources = _coordinates(level.valid) if draws else np.zeros((1, 2), np.int32)
         for turn in range(rounds):
             fresh, cost = np.empty_like(field), np.empty(len(targets), np.float32)
             number = int(rng.integers(1 << 31))
@@ -258,7 +270,7 @@ def synthesize(
         coarse, rough_cost = (index, field), cost
     origins = np.full((*mask.shape, 2), -1, np.int32)
     origins[pixels[:, 0], pixels[:, 1]] = origin
-    corrected = correct_seam(image, known, mask)
+    corrected = image if fine_alone else correct_seam(image, known, mask)
     return Synthesis(corrected, origins, corrected - image)
 
 

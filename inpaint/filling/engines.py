@@ -25,14 +25,15 @@ class Variant:
     """One way to fill: an engine, the seed of its patch search, and for `detail` what guides it and how strongly.
 
     The guide is the `network`'s fill at a coarse octave; or `both`: the network fills up to its finest octave, one of
-    the coarser ones guides the patches, and their detail is added where both agree; or `diffusion` (Telea's), which
-    needs no network.
+    the coarser ones guides the patches, and a share of their detail is added where both agree; or `diffusion`
+    (Telea's), which needs no network.
     """
 
     engine: str
     seed: int = 0
     guide_weight: float = GUIDE_WEIGHT
     guide: str = "network"
+    share: float = 1.0
 
     @property
     def sees(self) -> bool:
@@ -40,7 +41,7 @@ class Variant:
         return self.engine == "network" or (self.engine == "detail" and self.guide != "diffusion")
 
 
-def variants(engine: str, guide: str, seed: int, count: int) -> list[Variant]:
+def variants(engine: str, guide: str, seed: int, count: int, share: float = 1.0) -> list[Variant]:
     """The engine itself and, after it, other ways to fill the same hole, each different from the others.
 
     Args:
@@ -48,12 +49,13 @@ def variants(engine: str, guide: str, seed: int, count: int) -> list[Variant]:
         guide: of the first variant, `network` or `diffusion`.
         seed: of the first variant.
         count: how many, 1 to 4.
+        share: of the patches' detail that the first variant takes, where its guide is `both`.
     """
     others = [
         Variant("detail", seed), Variant("detail", seed + 1, GUIDE_WEIGHT / 8), Variant("network"),
         Variant("patch", seed), Variant("telea"),
     ]  # fmt: skip
-    first = Variant(engine, seed if engine in ("detail", "patch") else 0, guide=guide)
+    first = Variant(engine, seed if engine in ("detail", "patch") else 0, guide=guide, share=share)
     return [first, *(other for other in others if other != first)][:count]
 
 
@@ -101,9 +103,11 @@ class WindowEngines:
         elif engine == "detail":
             guide = self.diffusion("telea", first)
         start = time.perf_counter()
-        result = synthesize(self.photo, self.hole, guide, variant.seed, variant.guide_weight, second)
+        result = synthesize(
+            self.photo, self.hole, guide, variant.seed, variant.guide_weight, second, fine_alone=whole is not None
+        )
         if whole is not None:
-            detailed = take_detail(whole, result.fill, self.hole)
+            detailed = take_detail(whole, result.fill, self.photo, self.hole, variant.share)
             result = result.changed(np.where(self.hole[..., None], detailed, result.fill))
         self._spent("detail", start)
         return result
@@ -132,7 +136,8 @@ class WindowEngines:
             start = time.perf_counter()
             smaller = () if self.quick else SMALLER
             octaves = fill_octaves(self.network, self.photo, self.hole, self.device, progress, finest, smaller)
-            self._octaves[finest], self._structures[finest] = octaves, self._seamless(octaves[-1])
+            whole = enlarge_fill(octaves[-1], self.hole.shape)
+            self._octaves[finest], self._structures[finest] = octaves, correct_seam(whole, self.photo, self.hole)
             self._spent("structure", start)
         return self._structures[finest]
 
@@ -140,24 +145,25 @@ class WindowEngines:
         """What guides the patches of `both`, after `alone`: the smallest of its octaves that is as large as a guide.
 
         Returns:
-            float32 (H, W, 3) in [0, 255], its seam corrected.
+            float32 (H, W, 3) in [0, 255], its seam as it is.
         """
         octaves = self._octaves[FINEST]
         wanted = ABOUT * guiding_size(*self.hole.shape)
-        return self._seamless(next((fill for fill in octaves if max(fill.shape[:2]) >= wanted), octaves[-1]))
+        large = (fill for fill in octaves if max(fill.shape[:2]) >= wanted)
+        return enlarge_fill(next(large, octaves[-1]), self.hole.shape)
 
-    def _seamless(self, fill: Floats) -> Floats:
-        return correct_seam(enlarge_fill(fill, self.hole.shape), self.photo, self.hole)
-
-    def self_test(self, seed: int = 0, progress: Progress = Progress()) -> dict[str, float] | None:
-        """How the network alone and `both` do in a stand-in hole, whose truth is known.
+    def self_test(
+        self, shares: dict[str, float], seed: int = 0, progress: Progress = Progress()
+    ) -> dict[str, float] | None:
+        """How `both` does with shares of the patches' detail in a stand-in hole, whose truth is known.
 
         Args:
+            shares: by name.
             seed: of the patch search.
             progress: asked whether to go on.
 
         Returns:
-            by name (`network`, `both`) the error of the fine contrast, 0 = as the truth (`contrast_errors`); None where
+            by name the error of the fine contrast, 0 = as the truth (`contrast_errors`); None where
             no stand-in fits, or there is nothing around it to copy.
 
         Raises:
@@ -169,8 +175,10 @@ class WindowEngines:
             return None
         photo = np.ascontiguousarray(self.photo[stand_in.crop])
         engines = WindowEngines(self.network, self.device, photo, stand_in.hole, self.deep, quick=True)
-        both = engines.fill(Variant("detail", seed, guide="both"), progress).fill
-        errors = contrast_errors(photo, stand_in, {"network": engines.alone(), "both": both})
+        alone = engines.alone(progress)
+        copies = synthesize(photo, stand_in.hole, engines.coarser(), seed, progress=progress, fine_alone=True).fill
+        fills = {name: take_detail(alone, copies, photo, stand_in.hole, share) for name, share in shares.items()}
+        errors = contrast_errors(photo, stand_in, fills)
         self._spent("self-test", start)
         return errors
 

@@ -1,8 +1,8 @@
-"""Self-test: whether patches meet the fine contrast of a photo better than the network alone, tried where the truth is.
+"""Self-test: how much of the patches' detail meets the fine contrast of a photo, tried where the truth is known.
 
-A stand-in, the hole's own shape at three tenths of its size, is punched into known pixels as near as it fits, and
-filled both ways. Colours do not tell the two apart (the patches' detail has no mean); what is compared with the truth
-is fine contrast, place by place: too little is blur, too much is grain where there is none, or torn patches.
+A stand-in, the hole's own shape at a quarter of its size, is punched into known pixels as near as it fits, and filled
+with a part of it and with all. Colours do not tell the two apart (the detail has no mean); what is compared with the
+truth is fine contrast, place by place: too little is blur, too much is grain where there is none, or torn patches.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from inpaint.filling.boxes import bounding_box
 from inpaint.models.part import grow
 
-SIZE = 0.3  # of the stand-in, of the hole's
+SIZE = 0.25  # of the stand-in, of the hole's
 APART = 4  # pixels between the two
 ROOM = 0.5  # known surroundings of the stand-in, of its longer side,
-LEAST_ROOM = 32  # and at least so many pixels
+LEAST_ROOM = 24  # and at least so many pixels
 PLACING = 128  # longest side of the map on which a place is looked for, pixels
 FITS = 0.02  # part of the stand-in that may lie on the hole, and is left out
 LEAST = 64  # pixels of a stand-in that tells anything
@@ -42,7 +42,7 @@ class StandIn:
 
 
 def find_stand_in(hole: NDArray[np.bool_]) -> StandIn | None:
-    """The hole's shape at three tenths of its size, on known pixels as near to the hole as it fits.
+    """The hole's shape at a quarter of its size, on known pixels as near to the hole as it fits.
 
     Args:
         hole: bool (H, W), True = hole.
