@@ -1,15 +1,17 @@
 """Train the shipped generator further on a CPU, each octave as filling meets it, and average weights.
 
     python -m benchmarks.continue_training run --photos PHOTOS... --nets DIR --output RUN [--minutes 60] [--rate 1e-4]
-        [--init WEIGHTS] [--seed 1] [--threads 1]
+        [--init WEIGHTS] [--seed 1] [--threads 1] [--adversarial 0.1] [--judge RUN/SEED.judge.pt]
     python -m benchmarks.continue_training mix OUT.safetensors 1:A.safetensors 1:B.safetensors [--record FILE]
     python -m benchmarks.continue_training score --photos PHOTOS... --nets DIR --output RUN WEIGHTS...
 
 What differs from `inpaint train --init`: the guides of the two finest octaves are the shipped network's fills of whole
-scenes, made once, and crops of 128 px lie around the holes; LPIPS weighs more than L1, nothing is adversarial (LPIPS is
-taken of a random cut, so that no fixed grid pays; look at the fills, `docs/training-notes.md` says why); the weights
-that count are the mean of all steps, later ones weighing more (Shamir & Zhang 2013, polynomial decay). `mix` takes the
-mean of weights files: with where a run began, and with other runs (Wortsman 2022, model soups).
+scenes, made once, and crops of 128 px lie around the holes; LPIPS weighs more than L1, and is taken of a random cut, so
+that no fixed grid pays; the local contrast of two fine bands is held to the truth's, wherever its edges lie, so that
+fills do not get soft (after Heeger & Bergen 1995, who match histograms of bands); with `--adversarial` a discriminator
+judges as well. The weights that count are the mean of all steps, later ones weighing more (Shamir & Zhang 2013,
+polynomial decay). `mix` takes the mean of weights files: with where a run began, and with other runs (Wortsman 2022,
+model soups). Look at the fills: `docs/training-notes.md` says why.
 """
 
 import argparse
@@ -37,9 +39,11 @@ from inpaint.filling.threads import set_threads
 from inpaint.inpainter import Inpainter
 from inpaint.masking.random import KINDS, TRAINING_MIX, random_mask
 from inpaint.models.dilated import Dilated
+from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.models.layers import composite
 from inpaint.models.precision import pick_precision
 from inpaint.models.weights import default_weights, load_weights, save_weights
+from inpaint.training.adversarial import HingePatch
 from inpaint.training.batches import HostBatches
 from inpaint.training.config import PRESETS
 from inpaint.training.data import PhotoCache
@@ -50,8 +54,10 @@ from inpaint.training.validation import held_out
 
 SIDE, BATCH = 128, 8  # pixels and number of the crops of a step
 FIRST, THIRD = 0.15, 0.2  # shares of the steps on the first octave (scenes of 64 px), and on the next (128 px)
-PERCEPTUAL, HOLE_L1, KNOWN_L1 = 10.0, 0.3, 0.3
-JITTER = 8  # LPIPS sees crops cut by a random offset up to this, pixels
+PERCEPTUAL, HOLE_L1, KNOWN_L1, CONTRAST, MATCHING = 10.0, 0.3, 0.3, 5.0, 5.0
+CELL = 8  # side of the cells whose contrasts are compared, pixels
+R1_EVERY, R1 = 16, 1e-3
+JITTER = 8  # the judges see crops cut by a random offset up to this, pixels
 WARM = 30  # steps over which the rate rises; then it stays
 SKIPPED = 20  # steps before the averaging begins
 DECAY = 3.0  # how much later steps count: the newest has this share over the number of steps
@@ -160,8 +166,55 @@ def draw_batches(
         yield [x.contiguous(memory_format=torch.channels_last) for x in drawn]
 
 
+def band_contrasts(photo: Tensor) -> Tensor:
+    """Standard deviation of the two finest bands in cells of `CELL` px at half their distance, (B, 6, h, w)."""
+    fine = F.avg_pool2d(photo, 3, 1, 1, count_include_pad=False)
+    coarse = F.avg_pool2d(fine, 5, 1, 2, count_include_pad=False)
+    bands = torch.cat([photo - fine, fine - coarse], dim=1)
+    return (F.avg_pool2d(bands.square(), CELL, CELL // 2) + 1e-5).sqrt()
+
+
+def contrast_loss(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean difference of the contrasts of two pictures (B, 3, H, W), cells weighted by their share of hole."""
+    share = F.avg_pool2d(mask, CELL, CELL // 2)
+    difference = (band_contrasts(filled.float()) - band_contrasts(truth.float())).abs()
+    return (difference * share).sum() / (share.sum() * difference.shape[1]).clamp_min(1)
+
+
+class Judge:
+    """A discriminator with its optimizer: the trainer's small patch discriminator with R1."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.adversary = HingePatch(DISCRIMINATORS["patch-r1"](128))
+        self.optimizer = torch.optim.AdamW(self.adversary.discriminator.parameters(), 4e-4, (0.5, 0.95))
+        self.steps = 0
+        if file:
+            self.adversary.discriminator.load_state_dict(torch.load(file, weights_only=True))
+
+    def losses(self, filled: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """What it tells the generator."""
+        self.adversary.discriminator.requires_grad_(False)
+        losses = self.adversary.generator_losses(filled, truth, mask)
+        self.adversary.discriminator.requires_grad_(True)
+        return losses
+
+    def learn(self, filled: Tensor, truth: Tensor, mask: Tensor) -> None:
+        """One step."""
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = self.adversary.discriminator_losses(filled.detach(), truth, mask)
+        loss = losses["discriminator"].float()
+        if self.steps % R1_EVERY == 0:
+            loss = loss + R1 * R1_EVERY * self.adversary.r1(truth, mask)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.adversary.discriminator.parameters(), 1.0)
+        self.optimizer.step()
+        self.steps += 1
+
+
 def run(args: argparse.Namespace) -> None:
     """Train, and write the averaged weights every ten minutes and at the end."""
+    judge = Judge(args.judge) if args.adversarial else None
     photos = PhotoCache(args.photos, args.output)
     kept = held_out(len(photos))
     learnt = [i for i in range(len(photos)) if i not in kept]
@@ -172,18 +225,27 @@ def run(args: argparse.Namespace) -> None:
     averaged = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), args.rate, (0.5, 0.95), weight_decay=1e-4)
     start = written = time.monotonic()
-    losses: list[float] = []
+    parts: dict[str, list[float]] = {}
     seen, rng = 0, np.random.default_rng(args.seed)
     for step, (truth, *given) in enumerate(draw_batches(photos, learnt, cases, averaged, args.seed)):
         optimizer.param_groups[0]["lr"] = args.rate * min(1, (step + 1) / WARM)
         mask = given[1]
         with torch.autocast("cpu", torch.bfloat16):
             guess = network(*given)
-            loss = HOLE_L1 * masked_l1(guess, truth, mask) + KNOWN_L1 * masked_l1(guess, truth, 1 - mask)
             top, left = (int(x) for x in rng.integers(0, JITTER + 1, 2))
             side = truth.shape[-1] - JITTER
-            pair = [x[..., top : top + side, left : left + side] for x in (composite(guess, truth, mask), truth)]
-            loss = loss + PERCEPTUAL * perceptual(*pair).mean()
+            cut = [x[..., top : top + side, left : left + side] for x in (composite(guess, truth, mask), truth, mask)]
+            losses = {
+                "hole": HOLE_L1 * masked_l1(guess, truth, mask),
+                "known": KNOWN_L1 * masked_l1(guess, truth, 1 - mask),
+                "lpips": PERCEPTUAL * perceptual(*cut[:2]).mean(),
+                "contrast": CONTRAST * contrast_loss(*cut),
+            }
+            if judge:
+                told = judge.losses(*cut)
+                losses["adversarial"] = args.adversarial * told["adversarial"]
+                losses["matching"] = MATCHING * told["matching"]
+            loss = torch.stack([x.float() for x in losses.values()]).sum()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -192,7 +254,10 @@ def run(args: argparse.Namespace) -> None:
         with torch.no_grad():
             for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
                 slow.lerp_(fast, new)
-        losses.append(float(loss.detach()))
+        if judge:
+            judge.learn(*cut)
+        for name, value in losses.items():
+            parts.setdefault(name, []).append(float(value.detach()))
         seen += len(truth)
         now = time.monotonic()
         over = now - start > 60 * args.minutes
@@ -200,8 +265,10 @@ def run(args: argparse.Namespace) -> None:
             written = now
             record = {"steps": step + 1, "images": seen, "minutes": round((now - start) / 60, 1), "rate": args.rate}
             save_weights(averaged, "dilated", args.output / f"{args.seed}.safetensors", record)
-            print(json.dumps(record | {"loss": round(float(np.mean(losses)), 4)}), flush=True)
-            losses = []
+            if judge:
+                torch.save(judge.adversary.discriminator.state_dict(), args.output / f"{args.seed}.judge.pt")
+            print(json.dumps(record | {name: round(float(np.mean(x)), 4) for name, x in parts.items()}), flush=True)
+            parts = {}
         if over:
             return
 
@@ -259,6 +326,8 @@ def main() -> None:
         command.add_argument("--rate", type=float, default=1e-4)
         command.add_argument("--init", type=Path, help="weights to begin with (default: the shipped ones)")
         command.add_argument("--seed", type=int, default=1)
+        command.add_argument("--adversarial", type=float, default=0.0, help="weight of a discriminator's verdict")
+        command.add_argument("--judge", type=Path, help="state of a discriminator to begin with")
     command = commands.add_parser("mix", description=mix.__doc__)
     command.add_argument("output", type=Path)
     command.add_argument("parts", nargs="+", metavar="SHARE:FILE")
