@@ -21,7 +21,7 @@ def test_fill_writes_a_photo_and_a_report(photo_files, capsys):
     mask = np.array(Image.open(photo_files / "mask.png")) > 127
     assert np.array_equal(before[~mask], after[~mask]) and not np.array_equal(before[mask], after[mask])
     assert json.loads((photo_files / "report.json").read_text())["filled_pixels"] == 900
-    assert "900 pixels filled by network" in capsys.readouterr().out
+    assert "900 pixels filled by detail" in capsys.readouterr().out
     assert sorted(p.name for p in photo_files.iterdir()) == ["mask.png", "out.png", "photo.png", "report.json"]
 
 
