@@ -31,20 +31,21 @@ def test_a_hairline_in_a_large_window_needs_no_network_and_other_holes_do():
     assert "deeper than the network sees" in deep.reason and deep.scores["depth_to_reach"] > 1
 
 
-def test_the_network_gets_some_detail_of_patches_in_photos_of_its_size_and_most_of_it_in_larger_ones():
+def test_the_network_is_shown_the_detail_of_patches_in_photos_of_its_size_and_given_most_of_it_in_larger_ones():
     photo = scene(200, 200).astype(np.float32)
     for hole in (box(200, 200, 100, 20, 104, 180), box(200, 200, 60, 60, 140, 140)):
         depth = min(SHALLOW, hole_depth(hole))
         choices = [choose_engine(photo, hole, depth, 260.0, alone=alone) for alone in (True, False)]
-        assert [(c.engine, c.guide, c.share) for c in choices] == [("detail", "both", 1 / 3), ("detail", "both", 0.75)]
-        assert "some of the detail" in choices[0].reason and "most of the detail" in choices[1].reason
+        assert [(c.engine, c.guide) for c in choices] == [("detail", "refined"), ("detail", "both")]
+        assert choices[0].sharpness == 0.25 and choices[1].share == 0.75
+        assert "is shown the detail" in choices[0].reason and "most of the detail" in choices[1].reason
     wide = box(256, 256, 90, 90, 166, 166)
     assert choose_engine(bricks(), wide, hole_depth(wide), 260.0, alone=True).engine == "patch"
     assert network_suffices((1024, 700, 3), (512, 300)) and not network_suffices((1025, 700, 3), (512, 300))
     assert not network_suffices((1024, 700, 3), (513, 300))
 
 
-@pytest.mark.parametrize(("grain", "reason"), [(0.0, "flat colour"), (1.0, "flat colour"), (4.0, "all detail")])
+@pytest.mark.parametrize(("grain", "reason"), [(0.0, "flat colour"), (1.0, "flat colour"), (4.0, "shown the detail")])
 def test_flat_colour_is_copied_exactly_and_grain_goes_on(inpainter, grain, reason):
     photo = np.full((200, 240, 3), (250, 244, 236), np.float32)
     photo[:30, 60:180] = 40  # a headline

@@ -4,10 +4,31 @@ import pytest
 import torch
 
 from inpaint.filling import blend
-from inpaint.filling.blend import correct_seam, membrane, paste, seam_score, sharpen, take_detail, working_scale
+from inpaint.filling.blend import (
+    COMPARED,
+    INSIDE,
+    LENT,
+    correct_seam,
+    depths,
+    lend_detail,
+    membrane,
+    paste,
+    seam_score,
+    sharpen,
+    take_detail,
+    working_scale,
+)  # fmt: skip
 from inpaint.filling.boxes import overlap
 from inpaint.filling.engines import Variant, WindowEngines
-from inpaint.filling.structure import NEAR, fill_structure, guiding_size, near_parts, octave_sizes, shrink_known
+from inpaint.filling.structure import (
+    NEAR,
+    fill_octaves,
+    fill_structure,
+    guiding_size,
+    near_parts,
+    octave_sizes,
+    shrink_known,
+)  # fmt: skip
 from inpaint.models.dilated import Dilated, DilatedConfig
 from tests.conftest import scene
 
@@ -155,13 +176,48 @@ def test_detail_is_taken_where_fill_and_patches_agree_and_nowhere_else():
     assert take_detail(fill, patches, fill, np.zeros_like(mask)) is fill
 
 
-def test_the_network_with_detail_of_patches_is_copied_at_full_size_too():
+def test_a_guide_is_lent_the_detail_of_patches_inside_the_hole_alone():
+    rng = np.random.default_rng(0)
+    guide = np.full((80, 160, 3), 100, np.float32)
+    patches = guide + rng.normal(0, 10, guide.shape).astype(np.float32)
+    mask = np.zeros((80, 160), bool)
+    mask[10:70, 10:150] = True
+    lent = lend_detail(guide, patches, mask) - guide
+    assert np.abs(lent[depths(mask) <= INSIDE[0]]).max() == 0
+    whole = take_detail(guide, patches, guide, mask, coarser=COMPARED) - guide
+    assert np.allclose(lent[depths(mask) >= INSIDE[1]], LENT * whole[depths(mask) >= INSIDE[1]], atol=1e-4)
+
+
+def test_detailing_changes_the_guide_of_the_last_octave_alone():
+    photo, mask = working_scale(scene(160, 240)), np.zeros((160, 240), bool)
+    mask[50:100, 80:160] = True
+    torch.manual_seed(0)
+    network = Dilated(DilatedConfig(8, 8)).eval()
+    given = []
+
+    def brighter(octaves, guide):
+        given.append(([fill.shape for fill in octaves], guide))
+        return guide + 20 * mask[..., None]
+
+    plain = fill_octaves(network, photo, mask, torch.device("cpu"))
+    changed = fill_octaves(network, photo, mask, torch.device("cpu"), detailing=brighter)
+    ((shapes, guide),) = given
+    assert shapes == [fill.shape for fill in plain[:-1]] and guide.shape == photo.shape
+    assert all(np.array_equal(a, b) for a, b in zip(plain[:-1], changed[:-1], strict=True))
+    assert 10 < (changed[-1] - plain[-1])[mask].mean() < 30
+    part = np.s_[40:100, 80:140]
+    (only,) = fill_octaves(network, photo[part], mask[part].copy(), torch.device("cpu"), detailing=brighter)
+    assert only.shape == (60, 60, 3) and len(given) == 1
+
+
+@pytest.mark.parametrize("guide", ["both", "refined"])
+def test_the_network_with_detail_of_patches_is_copied_at_full_size_too(guide):
     photo, mask = scene(96, 120), np.zeros((96, 120), bool)
     mask[30:60, 40:80] = True
     torch.manual_seed(0)
     network = Dilated(DilatedConfig(8, 8)).eval()
     engines = WindowEngines(network, torch.device("cpu"), working_scale(photo), mask)
-    alone, both = engines.fill(Variant("network")), engines.fill(Variant("detail", guide="both"))
+    alone, both = engines.fill(Variant("network")), engines.fill(Variant("detail", guide=guide))
     assert np.array_equal(both.fill[~mask], working_scale(photo)[~mask])
     assert not np.array_equal(both.fill[mask], alone.fill[mask])
     y, x = both.origin[mask].T

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from inpaint.errors import Cancelled
-from inpaint.filling.choose import GRAIN, SHALLOW, SHARES, WORSE, choose_engine, grain, hole_depth
+from inpaint.filling.choose import GRAIN, SHALLOW, SHARPNESS, choose_engine, grain, hole_depth
 from inpaint.filling.engines import WindowEngines
 from inpaint.filling.progress import Progress
 from inpaint.filling.self_test import SIZE, contrast_errors, find_stand_in, fine_contrast
@@ -73,12 +73,13 @@ def test_grain_is_tested_the_report_says_what_came_of_it_and_contrast_goes_on(in
     result = inpainter.fill(photo, HOLE)
     (hole,) = result.report.holes
     assert hole.engine == "detail"
-    assert (hole.scores["grain"] >= GRAIN) == ("self_test_whole" in hole.scores) == (strength > 0)
+    assert (hole.scores["grain"] >= GRAIN) == ("self_test_sharp" in hole.scores) == (strength > 0)
+    assert hole.reason.startswith("the network, which is shown the detail of patches where both agree")
     if strength:
-        worse = hole.scores["self_test_whole"] >= WORSE * hole.scores["self_test_third"]
-        assert ("a self-test was worse" if worse else "for the grain") in hole.reason
+        soft = hole.scores["self_test_soft"] <= hole.scores["self_test_sharp"]
+        assert ("more did worse in a self-test" if soft else "sharpened more, for the grain") in hole.reason
     else:
-        assert "some of the detail of patches where both agree" in hole.reason
+        assert "sharpened" not in hole.reason
     inside = ellipse(200, 260, (100, 90), (40, 30))
     filled, truth = (fine_contrast(p.astype(np.float32))[inside].mean() for p in (result.photo, photo))
     assert abs(filled - truth) < 0.15 * truth + 0.1
@@ -106,34 +107,36 @@ def test_a_named_engine_is_not_tested(inpainter):
 
 
 @pytest.mark.parametrize(
-    ("errors", "share", "reason"),
+    ("errors", "sharpness", "reason"),
     [
-        ({"third": 0.4, "whole": 0.4 * WORSE - 0.01}, 1.0, "all detail of patches, for the grain"),
-        ({"third": 0.4, "whole": 0.4 * WORSE}, 1 / 3, "with all of it a self-test was worse"),
-        (None, 1.0, "all detail of patches, for the grain"),
+        ({"soft": 0.4, "sharp": 0.3}, 0.5, "sharpened more, for the grain"),
+        ({"soft": 0.3, "sharp": 0.4}, 0.25, "more did worse in a self-test"),
+        (None, 0.25, "where both agree"),
     ],
 )
-def test_a_much_larger_error_decides(errors, share, reason):
+def test_the_smaller_error_decides(errors, sharpness, reason):
     asked = []
 
-    def test(shares):
-        asked.append(shares)
+    def test(degrees):
+        asked.append(degrees)
         return errors
 
     photo = grainy(200, 260, 12).astype(np.float32)
     choice = choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=True, test=test)
-    assert (choice.engine, choice.guide, choice.share) == ("detail", "both", share) and reason in choice.reason
-    assert ("self_test_whole" in choice.scores) == (errors is not None)
-    assert asked == [{"third": 1 / 3, "whole": 1.0}]
+    assert (choice.engine, choice.guide, choice.sharpness) == ("detail", "refined", sharpness)
+    assert choice.reason.endswith(reason)
+    assert ("self_test_sharp" in choice.scores) == (errors is not None)
+    assert asked == [{"soft": 0.25, "sharp": 0.5}]
 
 
 def test_photos_without_grain_shallow_holes_and_large_photos_are_not_tested():
-    def never(shares):
+    def never(degrees):
         raise AssertionError("tested")
 
     photo, grains = (grainy(200, 260, strength).astype(np.float32) for strength in (0, 12))
     for picture, depth in ((photo, hole_depth(HOLE)), (grains, SHALLOW)):
-        assert choose_engine(picture, HOLE, depth, 260.0, alone=True, test=never).share == 1 / 3
+        choice = choose_engine(picture, HOLE, depth, 260.0, alone=True, test=never)
+        assert (choice.guide, choice.sharpness) == ("refined", 0.25)
     large = choose_engine(grains, HOLE, hole_depth(HOLE), 260.0, alone=False, test=never)
     assert large.guide == "both" and large.share == 0.75
 
@@ -142,7 +145,7 @@ def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
     photo = grainy(200, 260, 12).astype(np.float32)
 
     def tested():
-        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test(SHARES)
+        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test(SHARPNESS)
 
     assert tested() == tested()
     told = []
@@ -153,5 +156,5 @@ def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
 
     engines = WindowEngines(inpainter.network, inpainter.device, photo, HOLE)
     with pytest.raises(Cancelled):
-        engines.self_test(SHARES, progress=Progress(stop))
+        engines.self_test(SHARPNESS, progress=Progress(stop))
     assert told == ["structure"]

@@ -14,9 +14,10 @@ STRIP = 512  # rows that are looked at at once where a whole window would take t
 SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, all of it beyond the second, pixels
 SHARPEN = 0.5  # share of a network fill's own fine detail that is added to it
 FINE = 1.0  # width of that detail: the standard deviation of the blur that lacks it, pixels
-SHARP_DEPTHS = (4.0, 16.0)  # distances from known pixels at which its adding starts and is full, pixels
+INSIDE = (4.0, 16.0)  # distances from known pixels at which adding detail starts and is full, pixels
+LENT = 0.7  # share of the patches' detail that a guide is given
 COARSER = 3.0  # detail that is copied is finer than this: the standard deviation of the blur that lacks it, pixels
-COMPARED = 8.0  # width over which the mean colours of a fill and its patches are compared, pixels
+COMPARED = 8.0  # width over which mean colours of a fill and its patches are compared, pixels; what is lent is finer
 MOST_GAIN = 1.5  # by which the contrast of a mixed detail is raised at most
 AGREEING = 5.0  # difference of these, of 255, at which 1 / e of the detail is taken
 FADE = 0.3  # at the deepest point exp(-FADE) of the rim's correction is left
@@ -110,7 +111,7 @@ def correct_seam(
 
 
 def sharpen(
-    fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
+    fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_], share: float = SHARPEN
 ) -> NDArray[np.float32]:
     """Give the inside of a network's fill back some of the fine contrast that the mean over many answers takes from it.
 
@@ -120,6 +121,7 @@ def sharpen(
         fill: float32 (H, W, 3) in [0, 255], the network's.
         photo: float32 (H, W, 3) in [0, 255].
         mask: bool (H, W), True = hole.
+        share: of its fine detail that is added.
 
     Returns:
         float32 (H, W, 3) in [0, 255]; the fill outside the hole.
@@ -129,14 +131,36 @@ def sharpen(
     crop = around(mask, round(4 * FINE))
     mask, part = mask[crop], fill[crop]
     filled = np.where(mask[..., None], part, photo[crop])
-    share = SHARPEN * np.clip((depths(mask) - SHARP_DEPTHS[0]) / (SHARP_DEPTHS[1] - SHARP_DEPTHS[0]), 0, 1)
-    sharp = filled + share[..., None] * (filled - cv2.GaussianBlur(filled, (0, 0), FINE))
-    return _changed(fill, crop, mask, sharp)
+    sharp = filled + np.float32(share) * _inside(mask) * (filled - cv2.GaussianBlur(filled, (0, 0), FINE))
+    return _changed(fill, crop, mask, np.asarray(sharp, np.float32))
+
+
+def _inside(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """0 at the rim of a hole, where a fill is known well, and 1 deep inside: float32 (H, W, 1)."""
+    inside: NDArray[np.float32] = (depths(mask) - np.float32(INSIDE[0])) / np.float32(INSIDE[1] - INSIDE[0])
+    return np.clip(inside, 0, 1)[..., None]
+
+
+def lend_detail(
+    guide: NDArray[np.float32], patches: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Show a network the fine detail of patches in its guide, where both agree; what fits it keeps.
+
+    Args:
+        guide: float32 (H, W, 3) in [0, 255], a coarser fill enlarged.
+        patches: float32 (H, W, 3) in [0, 255], copied from the photo by a coarser fill.
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        float32 (H, W, 3) in [0, 255]; the guide outside the hole, and at its rim.
+    """
+    detailed = take_detail(guide, patches, guide, mask, coarser=COMPARED)
+    return guide + np.float32(LENT) * _inside(mask) * (detailed - guide)
 
 
 def take_detail(
     fill: NDArray[np.float32], patches: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_],
-    share: float = 1.0,
+    share: float = 1.0, coarser: float = COARSER,
 ) -> NDArray[np.float32]:
     """Give a network's fill the photo's own fine detail: that of copied patches, as far as both show the same.
 
@@ -151,6 +175,7 @@ def take_detail(
         photo: float32 (H, W, 3) in [0, 255].
         mask: bool (H, W), True = hole.
         share: of the detail that is taken; the rest stays the fill's own.
+        coarser: detail is finer than this: the standard deviation of the blur that lacks it, pixels.
 
     Returns:
         float32 (H, W, 3) in [0, 255]; the fill outside the hole.
@@ -163,11 +188,11 @@ def take_detail(
     inside = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), COMPARED)
     means = np.abs(cv2.GaussianBlur(apart, (0, 0), COMPARED)).mean(axis=2) / np.maximum(inside, np.float32(0.05))
     agreeing = np.exp(-np.square(means / AGREEING))[..., None]
-    detail = agreeing * (apart - cv2.GaussianBlur(apart, (0, 0), COARSER))
+    detail = agreeing * (apart - cv2.GaussianBlur(apart, (0, 0), coarser))
     mixed = fill[crop] + np.float32(share) * detail
     if share < 1:
         filled = np.where(mask[..., None], fill[crop], photo[crop])
-        own = filled - cv2.GaussianBlur(filled, (0, 0), COARSER)
+        own = filled - cv2.GaussianBlur(filled, (0, 0), coarser)
         both = own + np.float32(share) * detail
         wanted = (1 - share) * _energy(own) + share * _energy(own + detail)
         gain = np.sqrt((wanted + 1) / (_energy(both) + 1))

@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.filling.blend import correct_seam, sharpen, take_detail
+from inpaint.filling.blend import correct_seam, lend_detail, sharpen, take_detail
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, MIN_SOURCES, Synthesis, synthesize, valid_sources
 from inpaint.filling.progress import Progress
 from inpaint.filling.self_test import contrast_errors, find_stand_in
-from inpaint.filling.structure import FINEST, SMALLER, enlarge_fill, fill_octaves, guiding_size
+from inpaint.filling.structure import FINEST, SMALLER, enlarge_fill, fill_octaves, guiding_size, octave_sizes
 from inpaint.models.layers import InpaintingNetwork
 
+SOME = 1 / 3  # of the patches' detail in windows that the network fills in a single octave
 ABOUT = 0.75  # part of a guide's size from which on an octave of the whole fill serves as one
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -25,15 +26,17 @@ class Variant:
     """One way to fill: an engine, the seed of its patch search, and for `detail` what guides it and how strongly.
 
     The guide is the `network`'s fill at a coarse octave; or `both`: the network fills up to its finest octave, one of
-    the coarser ones guides the patches, and a share of their detail is added where both agree; or `diffusion`
-    (Telea's), which needs no network.
+    the coarser ones guides the patches, and a share of their detail is added where both agree; or `refined`: their
+    detail is added to what guides the finest octave, so that the network itself keeps what fits, and the fill is
+    sharpened by a share (in windows of a single octave it is `both`); or `diffusion` (Telea's), which needs no network.
     """
 
     engine: str
     seed: int = 0
     guide_weight: float = GUIDE_WEIGHT
     guide: str = "network"
-    share: float = 1.0
+    share: float = SOME
+    sharpness: float = 0.0
 
     @property
     def sees(self) -> bool:
@@ -41,7 +44,9 @@ class Variant:
         return self.engine == "network" or (self.engine == "detail" and self.guide != "diffusion")
 
 
-def variants(engine: str, guide: str, seed: int, count: int, share: float = 1.0) -> list[Variant]:
+def variants(
+    engine: str, guide: str, seed: int, count: int, share: float = SOME, sharpness: float = 0.0
+) -> list[Variant]:
     """The engine itself and, after it, other ways to fill the same hole, each different from the others.
 
     Args:
@@ -50,13 +55,26 @@ def variants(engine: str, guide: str, seed: int, count: int, share: float = 1.0)
         seed: of the first variant.
         count: how many, 1 to 4.
         share: of the patches' detail that the first variant takes, where its guide is `both`.
+        sharpness: of the first variant, where its guide is `refined`.
     """
     others = [
         Variant("detail", seed), Variant("detail", seed + 1, GUIDE_WEIGHT / 8), Variant("network"),
         Variant("patch", seed), Variant("telea"),
     ]  # fmt: skip
-    first = Variant(engine, seed if engine in ("detail", "patch") else 0, guide=guide, share=share)
+    first = Variant(engine, seed if engine in ("detail", "patch") else 0, GUIDE_WEIGHT, guide, share, sharpness)
     return [first, *(other for other in others if other != first)][:count]
+
+
+def refinable(network: InpaintingNetwork, shape: tuple[int, ...]) -> bool:
+    """Whether the network fills a window (height, width) in several octaves, the last at its own size."""
+    return network.takes_guide and max(shape) <= FINEST and len(octave_sizes(shape[0], shape[1])) > 1
+
+
+def as_guide(octaves: list[Floats], shape: tuple[int, ...]) -> Floats:
+    """The smallest octave that is as large as a guide of patches, at the size of its window (height, width)."""
+    wanted = ABOUT * guiding_size(*shape[:2])
+    large = (fill for fill in octaves if max(fill.shape[:2]) >= wanted)
+    return enlarge_fill(next(large, octaves[-1]), shape)
 
 
 @dataclass
@@ -92,11 +110,13 @@ class WindowEngines:
         engine = variant.engine
         if engine in ("telea", "ns"):
             return Synthesis(self.diffusion(engine, progress))
+        if engine == "detail" and variant.guide == "refined" and refinable(self.network, self.hole.shape):
+            return self._refined(variant, progress)
         first, second = progress.split([0.7, 0.3])
         if engine == "network":
             return Synthesis(self.alone(progress))
         guide = whole = None
-        if engine == "detail" and variant.guide == "both":
+        if engine == "detail" and variant.guide in ("both", "refined"):
             whole, guide = self.alone(first), self.coarser()
         elif engine == "detail" and variant.guide == "network":
             guide = self.structure(first, guiding_size(*self.hole.shape))
@@ -111,6 +131,32 @@ class WindowEngines:
             result = result.changed(np.where(self.hole[..., None], detailed, result.fill))
         self._spent("detail", start)
         return result
+
+    def _refined(self, variant: Variant, progress: Progress = Progress()) -> Synthesis:
+        """The network's fill whose last octave sees the detail of patches, and where these were copied from."""
+        first, second = progress.split([0.3, 0.7])
+        copied: list[Synthesis] = []
+
+        def detailing(octaves: list[Floats], guide: Floats) -> Floats:
+            start = time.perf_counter()
+            coarse = as_guide(octaves, self.hole.shape)
+            copied.append(
+                synthesize(self.photo, self.hole, coarse, variant.seed, variant.guide_weight, second, fine_alone=True)
+            )
+            detailed = lend_detail(guide, copied[0].fill, self.hole)
+            self._spent("detail", start)
+            return detailed
+
+        start, before = time.perf_counter(), self.seconds.get("detail", 0.0)
+        octaves = fill_octaves(
+            self.network, self.photo, self.hole, self.device, first, smaller=() if self.quick else SMALLER,
+            detailing=detailing,
+        )  # fmt: skip
+        fill = correct_seam(octaves[-1], self.photo, self.hole)
+        if variant.sharpness:
+            fill = sharpen(fill, self.photo, self.hole, variant.sharpness)
+        self._spent("structure", start + self.seconds["detail"] - before)
+        return copied[0].changed(np.where(self.hole[..., None], fill, copied[0].fill))
 
     def alone(self, progress: Progress = Progress()) -> Floats:
         """The fill of `network`, float32 (H, W, 3) in [0, 255]."""
@@ -147,18 +193,15 @@ class WindowEngines:
         Returns:
             float32 (H, W, 3) in [0, 255], its seam as it is.
         """
-        octaves = self._octaves[FINEST]
-        wanted = ABOUT * guiding_size(*self.hole.shape)
-        large = (fill for fill in octaves if max(fill.shape[:2]) >= wanted)
-        return enlarge_fill(next(large, octaves[-1]), self.hole.shape)
+        return as_guide(self._octaves[FINEST], self.hole.shape)
 
     def self_test(
-        self, shares: dict[str, float], seed: int = 0, progress: Progress = Progress()
+        self, sharpness: dict[str, float], seed: int = 0, progress: Progress = Progress()
     ) -> dict[str, float] | None:
-        """How `both` does with shares of the patches' detail in a stand-in hole, whose truth is known.
+        """How `refined` does with several degrees of sharpness in a stand-in hole, whose truth is known.
 
         Args:
-            shares: by name.
+            sharpness: by name.
             seed: of the patch search.
             progress: asked whether to go on.
 
@@ -175,9 +218,8 @@ class WindowEngines:
             return None
         photo = np.ascontiguousarray(self.photo[stand_in.crop])
         engines = WindowEngines(self.network, self.device, photo, stand_in.hole, self.deep, quick=True)
-        alone = engines.alone(progress)
-        copies = synthesize(photo, stand_in.hole, engines.coarser(), seed, progress=progress, fine_alone=True).fill
-        fills = {name: take_detail(alone, copies, photo, stand_in.hole, share) for name, share in shares.items()}
+        soft = engines.fill(Variant("detail", seed, guide="refined"), progress).fill
+        fills = {name: sharpen(soft, photo, stand_in.hole, share) for name, share in sharpness.items()}
         errors = contrast_errors(photo, stand_in, fills)
         self._spent("self-test", start)
         return errors

@@ -3,6 +3,8 @@
 A network that takes no guide, as those of the papers, fills the window in one pass at the last octave's size.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ BEYOND = 4  # pixels around the hole's bounding box that resizing to the next oc
 NEAR = 16  # pixels around a hole that octaves after the first look at: what is farther off, the guide has seen
 GRID = 16  # the edges of what they look at lie on multiples of it, so that few shapes are prepared for, pixels
 SMALLER = (0.5, 0.75)  # of the first octave's size: fills at these sizes are averaged with its own
+Detailing = Callable[[list[NDArray[np.float32]], NDArray[np.float32]], NDArray[np.float32]]
 
 
 def octave_sizes(height: int, width: int, guided: bool = True, finest: int = FINEST) -> list[tuple[int, int]]:
@@ -129,6 +132,11 @@ def _tensors(
     return known, torch.from_numpy(hole.astype(np.float32))[None, None].to(device)
 
 
+def _picture(values: Tensor) -> NDArray[np.float32]:
+    """Values float (1, 3, h, w) in [-1, 1] as float32 (h, w, 3) in [0, 255]."""
+    return np.clip((values[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5, 0, 255).astype(np.float32)
+
+
 def _run(network: InpaintingNetwork, inputs: list[Tensor], box: Box) -> Tensor:
     """The network's fill in a box, float (1, 3, h, w) in [-1, 1]; the inputs are its photo, hole and perhaps guide."""
     last = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
@@ -182,6 +190,7 @@ def _agree(
 def fill_octaves(
     network: InpaintingNetwork, photo: NDArray[np.float32], mask: NDArray[np.bool_], device: torch.device,
     progress: Progress = Progress(), finest: int = FINEST, smaller: tuple[float, ...] = SMALLER,
+    detailing: Detailing | None = None,
 ) -> list[NDArray[np.float32]]:
     """What the network puts in the hole of a window octave by octave, and something like it just around.
 
@@ -193,6 +202,8 @@ def fill_octaves(
         progress: told before every octave.
         finest: longest side of the last octave, pixels.
         smaller: parts of the first octave's size at which fills are made too and averaged with it.
+        detailing: gives the guide of the last octave, float32 (h, w, 3) in [0, 255], what else it shall know: called
+            with the fills of the octaves before, and that guide, if there are any.
 
     Returns:
         float32 (h, w, 3) in [0, 255] of every octave at its own size, coarse to fine, before compositing; far from the
@@ -204,7 +215,7 @@ def fill_octaves(
     height, width = mask.shape
     scaled = photo / np.float32(127.5) - 1
     guide: Tensor | None = None
-    fills = []
+    fills: list[NDArray[np.float32]] = []
     sizes = octave_sizes(height, width, network.takes_guide, finest)
     for octave, size in enumerate(sizes):
         progress("structure", size[0] * size[1] / (4 * sizes[-1][0] * sizes[-1][1]) if octave else 0.0)
@@ -216,10 +227,12 @@ def fill_octaves(
                 prediction = _agree(network, prediction, scaled, mask, smaller)
         else:
             guide = F.interpolate(guide, size=size, mode="bilinear")
+            if detailing and octave == len(sizes) - 1:
+                detailed = detailing(fills, _picture(guide)) / np.float32(127.5) - 1
+                guide = torch.from_numpy(detailed).permute(2, 0, 1)[None].to(device)
             prediction = _refine(network, known, hole_map, guide, where)
         guide = composite(prediction, known, hole_map)
-        fill = (prediction[0].permute(1, 2, 0).cpu().numpy() + 1) * 127.5
-        fills.append(np.clip(fill, 0, 255).astype(np.float32))
+        fills.append(_picture(prediction))
     return fills
 
 
