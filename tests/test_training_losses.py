@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
 from inpaint.models.discriminators import (
     DISCRIMINATORS,
@@ -11,6 +12,7 @@ from inpaint.models.discriminators import (
 from inpaint.training.batches import close_up
 from inpaint.training.guides import halve
 from inpaint.training.losses import (
+    band_contrasts,
     bce_discriminator,
     bce_generator,
     discounted_l1,
@@ -19,6 +21,7 @@ from inpaint.training.losses import (
     hinge_discriminator,
     hinge_generator,
     hole_distance,
+    local_contrast,
     masked_l1,
     masked_mse,
     r1_penalty,
@@ -79,6 +82,22 @@ def test_penalties_of_a_linear_judge():
     norm = (0.25 * 3 * 8) ** 0.5
     assert gradient_penalty(judge, real, fake, mask).item() == pytest.approx((norm - 1) ** 2, rel=1e-4)
     assert r1_penalty(judge, real).item() == pytest.approx(0.25 * 48 / 2, rel=1e-4)
+
+
+def test_local_contrast_is_that_of_texture_wherever_its_edges_lie():
+    generator = torch.Generator().manual_seed(0)
+    texture, other = (0.3 * torch.randn(1, 3, 64, 64, generator=generator) for _ in range(2))
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 16:48, 16:48] = 1
+    soft = F.avg_pool2d(texture, 3, 1, 1)
+    assert local_contrast(texture, texture, mask) == 0 and local_contrast(soft, texture, mask * 0) == 0
+    alike, softer, rougher = (local_contrast(x, texture, mask).item() for x in (other, soft, 2 * texture))
+    assert 3 * alike < min(softer, rougher)
+    outside = torch.where(mask > 0, texture, soft)
+    assert local_contrast(outside, texture, mask) < 0.3 * softer
+    contrasts = band_contrasts(texture)
+    assert contrasts.shape == (1, 6, 15, 15)
+    assert contrasts[:, :3].mean().item() == pytest.approx(0.3 * (8 / 9) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("loss", [masked_l1, masked_mse, discounted_l1])

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from inpaint.commands.shared import add_threads, set_threads
 
-PRESET_NAMES = ("dilated", "dilated-large", "glcic", "deepfill-v1", "deepfill-v2", "smoke")  # a test compares them
+PRESET_NAMES = (  # a test compares them
+    "dilated", "dilated-large", "dilated-refine", "glcic", "deepfill-v1", "deepfill-v2", "smoke",
+)  # fmt: skip
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -36,6 +36,7 @@ class Batch:
         gain, shift: float (B, 3, 1, 1), the tint of true guides.
         factor: by how much true guides are made smaller, 2 to 8.
         offset: where the judges' cut starts, pixels from the top and from the left.
+        given: float (B, 3, S, S) in [-1, 1], the guides, where they are known already; None = made as `guide` says.
     """
 
     photo: Tensor
@@ -46,6 +47,7 @@ class Batch:
     shift: Tensor
     factor: int
     offset: tuple[int, int]
+    given: Tensor | None = None
 
 
 def step_size(config: TrainingConfig, chance: float) -> tuple[int, int, bool]:

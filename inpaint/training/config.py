@@ -21,7 +21,8 @@ class TrainingConfig:
         batch: crops a step (of one process).
         steps: length of the run in steps; None means that `minutes` counts.
         minutes: length of the run in minutes of training, earlier parts included.
-        learning_rate, discriminator_rate: peak rates; both rise over `warmup_steps` and fall along a cosine to 5 %.
+        learning_rate, discriminator_rate: peak rates; both rise over `warmup_steps` and fall along a cosine.
+        final_rate: share of them at the end.
         betas: of AdamW.
         optimizer: `adamw` or `adadelta`.
         adversarial_from: step from which the discriminator learns and judges.
@@ -30,16 +31,20 @@ class TrainingConfig:
         r1_every: discriminator steps between two R1 penalties, each weighted by this number (Karras 2020, section 3.1).
         critic_steps: updates of the discriminator for one of the generator.
         ema: decay of the averaged generator.
+        polynomial: 0, or the averaged generator is the mean of all steps after `warmup_steps`, the newest counting
+            1 + this times as much as in a plain mean (Shamir & Zhang 2013, section 4).
         clip: largest norm of a gradient.
         jitter: the judges see the photo cut by a random offset up to this, so that no fixed grid pays (multiple of 8).
         coarse_share: share of the steps that learn the first octave alone: whole scenes at half the size, four times as
             many, without a guide. What the patches need to know is decided there.
         fine_share: share of the steps on crops of twice the size, a quarter as many, guided by both coarser octaves.
+        scene_share: share of the steps on crops of the two finest octaves of whole scenes, which the network has filled
+            up to there before the run (`SceneBatches`); the other shares are of what is left.
         colour: how much the photos' light is varied at random (`vary_colour`); 0 leaves it.
         guided: share of samples with a guide, for networks that take one.
         mix: weight of each mask kind.
-        hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, total_variation, adversarial, matching, r1,
-            gradient_penalty: weights of the losses; `coarse_l1` is for the stages before the last.
+        hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, local_contrast, total_variation, adversarial,
+            matching, r1, gradient_penalty: weights of the losses; `coarse_l1` is for the stages before the last.
         precision: `bf16` (autocast) or `fp32`, which is used where bfloat16 would be slower (`multiplies_bf16`).
         compile: let torch.compile fuse the generator; pays on a GPU.
         seed: of everything random.
@@ -59,6 +64,7 @@ class TrainingConfig:
     minutes: float = 60
     learning_rate: float = 5e-4
     discriminator_rate: float = 4e-4
+    final_rate: float = 0.05
     betas: tuple[float, float] = (0.5, 0.95)
     optimizer: str = "adamw"
     warmup_steps: int = 200
@@ -68,10 +74,12 @@ class TrainingConfig:
     r1_every: int = 16
     critic_steps: int = 1
     ema: float = 0.998
+    polynomial: float = 0.0
     clip: float = 1.0
     jitter: int = 8
     coarse_share: float = 0.0
     fine_share: float = 0.0
+    scene_share: float = 0.0
     colour: float = 0.0
     guided: float = 0.75
     mix: Mapping[str, float] = field(default_factory=lambda: dict(TRAINING_MIX))
@@ -81,6 +89,7 @@ class TrainingConfig:
     discounted_l1: float = 0.0
     coarse_l1: float = 0.0
     perceptual: float = 5.0
+    local_contrast: float = 0.0
     total_variation: float = 0.0
     adversarial: float = 0.1
     matching: float = 10.0
@@ -109,7 +118,7 @@ class TrainingConfig:
             raise OptionError(f"jitter must be a multiple of 8 below the size, got {self.jitter}")
         if not self.mix or set(self.mix) - set(KINDS) or min(self.mix.values()) <= 0:
             raise OptionError(f"mix must give positive weights to kinds of {', '.join(KINDS)}, got {dict(self.mix)}")
-        for name in ("guided", "coarse_share", "fine_share", "colour"):
+        for name in ("guided", "coarse_share", "fine_share", "scene_share", "colour", "final_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.coarse_share + self.fine_share > 1:
@@ -117,6 +126,8 @@ class TrainingConfig:
         for name in ("coarse_share", "fine_share"):
             if getattr(self, name) and (not self.discriminator.startswith("patch") or self.size < 64):
                 raise OptionError(f"{name} needs a patch discriminator and a size of at least 64")
+        if self.polynomial < 0:
+            raise OptionError(f"polynomial must not be negative, got {self.polynomial}")
         if not 0 <= self.generator_phase + self.discriminator_phase < 1:
             raise OptionError("generator_phase and discriminator_phase must leave some of the run to both networks")
 
@@ -129,6 +140,12 @@ PRESETS: dict[str, TrainingConfig] = {
         network_config={"channels": 192, "shallow": 64}, discriminator="patch-r1-wide", batch=160, learning_rate=6e-4,
         minutes=22, warmup_steps=400, adversarial_from=1500, coarse_share=0.45, fine_share=0.15, colour=0.08,
         guided=0.9, ema=0.999, validate_steps=4000,
+    ),
+    # Trained weights further on a CPU: crops of filled scenes, more LPIPS, contrast, the mean of all steps.
+    "dilated-refine": TrainingConfig(
+        network_config={"channels": 192, "shallow": 64}, learning_rate=1e-4, final_rate=1.0, warmup_steps=30,
+        adversarial_from=400, coarse_share=0.4, scene_share=0.65, guided=0.9, polynomial=2.0, hole_l1=0.3, known_l1=0.3,
+        perceptual=10.0, local_contrast=5.0, adversarial=0.15, matching=5.0, validate_steps=2000,
     ),
     # Iizuka 2017: MSE alone for 18 % of the run, the discriminator alone for 2 %, then both with alpha = 0.0004.
     "glcic": TrainingConfig(

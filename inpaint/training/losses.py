@@ -60,6 +60,31 @@ def total_variation(picture: Tensor, mask: Tensor) -> Tensor:
     return total / count.clamp_min(1)
 
 
+def band_contrasts(picture: Tensor, cell: int = 8) -> Tensor:
+    """Standard deviations of the two finest bands of a picture (B, C, H, W) in cells half overlapping: (B, 2C, h, w).
+
+    Args:
+        picture: H and W multiples of half a cell.
+        cell: side of a cell, pixels.
+    """
+    fine = F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
+    coarse = F.avg_pool2d(fine, 5, 1, 2, count_include_pad=False)
+    bands = torch.cat([picture - fine, fine - coarse], dim=1)
+    return (F.avg_pool2d(bands.square(), cell, cell // 2) + 1e-5).sqrt()
+
+
+def local_contrast(prediction: Tensor, target: Tensor, mask: Tensor, cell: int = 8) -> Tensor:
+    """Mean difference of the contrasts of the two finest bands, cells weighed by their share of hole.
+
+    Holds texture to the strength of the target's wherever its edges lie, against the softness of means (after Heeger &
+    Bergen 1995, who match the histograms of bands); 0 for an empty mask.
+    """
+    share = F.avg_pool2d(mask, cell, cell // 2)
+    contrasts = band_contrasts(prediction.float(), cell), band_contrasts(target.float(), cell)
+    difference = (contrasts[0] - contrasts[1]).abs()
+    return (difference * share).sum() / (share.sum() * difference.shape[1]).clamp_min(1)
+
+
 def touches_hole(mask: Tensor, verdict: Tensor) -> Tensor:
     """Cells of a verdict map (B, 1, h, w) whose pixels touch the hole of a mask (B, 1, H, W), as 0 / 1."""
     return F.adaptive_max_pool2d(mask, verdict.shape[-2:])

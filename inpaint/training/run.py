@@ -1,5 +1,6 @@
 """One training run, from photos to weights: everything that `inpaint train` does."""
 
+import copy
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,11 @@ import torch
 from accelerate import Accelerator
 
 from inpaint.errors import OptionError, OutputError, WeightsError
+from inpaint.masking.random import KINDS
 from inpaint.masking.silhouettes import Silhouettes, read_silhouettes
 from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.models.layers import InpaintingNetwork
+from inpaint.models.precision import pick_precision
 from inpaint.models.registry import NETWORKS
 from inpaint.models.weights import load_weights
 from inpaint.training.adversarial import ADVERSARIES
@@ -19,6 +22,7 @@ from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache
 from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.perceptual import SqueezeLPIPS
+from inpaint.training.scenes import SceneBatches, Scenes
 from inpaint.training.trainer import Trainer
 from inpaint.training.validation import Validation, held_out
 from inpaint.training.watch import Watch
@@ -126,6 +130,8 @@ def run_training(
     if accelerator.device.type != "cuda":
         config = replace(config, compile=False)
     generator = build_generator(config, init)
+    if config.scene_share and not generator.takes_guide:
+        raise OptionError(f"scene_share needs a network that takes a guide, {config.network} takes none")
     adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](config.size))
     with accelerator.main_process_first():
         cache = PhotoCache(photos, output, smallest=config.size)
@@ -138,6 +144,13 @@ def run_training(
         batches = DeviceBatches(cache, config, indices, generator.takes_guide, accelerator.device, rank, shapes)
     else:
         batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank, silhouettes=shapes)
+    if config.scene_share:
+        drawn_by = KINDS if shapes is None else {**KINDS, "objects": shapes.or_blob}
+        filler = copy.deepcopy(generator).eval().requires_grad_(False).to(accelerator.device)
+        filler.to(pick_precision(filler, accelerator.device))
+        with accelerator.main_process_first():
+            scenes = Scenes(cache, config, indices, filler, accelerator.device, output, drawn_by)
+        batches = SceneBatches(cache, scenes, config, batches, rank)
     trainer = Trainer(generator, adversary, perceptual, batches, output, config, accelerator)
     if resume:
         trainer.resume()

@@ -120,7 +120,7 @@ class Trainer:
 
     def _draw(self) -> Batch:
         batch = self.batches.draw()
-        for name in ("photo", "mask", "valid", "guide", "gain", "shift"):
+        for name in ("photo", "mask", "valid", "guide", "gain", "shift", "given"):
             value = getattr(batch, name)
             if value is not None and value.device != self.device:
                 setattr(batch, name, value.to(self.device))
@@ -146,6 +146,7 @@ class Trainer:
                 "hole_mse": lambda: loss.masked_mse(last, batch.photo, hole),
                 "discounted_l1": lambda: loss.discounted_l1(last, batch.photo, hole),
                 "total_variation": lambda: loss.total_variation(filled, mask),
+                "local_contrast": lambda: loss.local_contrast(filled, photo, mask),
                 "perceptual": lambda: self.perceptual(filled, photo).mean(),  # type: ignore[misc]
             }
             values = {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
@@ -161,6 +162,8 @@ class Trainer:
                 self.adversary.discriminator.requires_grad_(True)
         self._update(self.optimizer, self.generator, values)
         decay = min(c.ema, (1 + self.step) / (10 + self.step))
+        if c.polynomial and self.step >= c.warmup_steps:
+            decay = 1 - (1 + c.polynomial) / (self.step - c.warmup_steps + 1 + c.polynomial)
         with torch.no_grad():
             for slow, fast in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
@@ -203,7 +206,7 @@ class Trainer:
     def _set_rates(self) -> None:
         c = self.config
         warm = min(1.0, (self.step + 1) / max(1, c.warmup_steps))
-        rate = warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        rate = warm * (c.final_rate + (1 - c.final_rate) * 0.5 * (1 + math.cos(math.pi * self.progress)))
         for optimizer, peak in ((self.optimizer, c.learning_rate), (self.d_optimizer, c.discriminator_rate)):
             optimizer.param_groups[0]["lr"] = peak * rate
 

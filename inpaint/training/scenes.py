@@ -1,0 +1,278 @@
+"""Whole scenes whose holes are filled up to the octave before: what the two finest octaves learn from.
+
+A crop alone cannot say what its coarser octaves would have seen. So a network fills one hole in every photo once, as
+the application does, and what would guide the finest octaves is kept: its fills, and the patches whose detail the last
+octave is shown (`filling/blend.py`, `lend_detail`). Crops lie around the holes.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from inpaint.errors import OutputError, PhotoError
+from inpaint.filling.blend import lend_detail
+from inpaint.filling.detail import synthesize
+from inpaint.filling.engines import as_guide
+from inpaint.filling.structure import fill_octaves, octave_sizes, shrink_known
+from inpaint.masking.random import KINDS, Kind, random_mask
+from inpaint.models.layers import InpaintingNetwork
+from inpaint.training.batches import OWN, Batch, Batches
+from inpaint.training.config import TrainingConfig
+from inpaint.training.data import PhotoCache
+
+LONGEST = 700  # photos with a longer side above it are left out: more octaves than two would have to be kept, pixels
+LEAST, MOST = 0.005, 0.6  # share of a photo that its hole may have
+LAST = 0.6  # share of the crops that lie in the last octave, the others in the one before
+DETAILED = 0.8  # share of these whose guide has the detail of patches
+WANDER = 3  # a crop's middle lies up to its side over this away from a hole pixel
+FULL = 0.97  # a crop that is hole beyond this share is not used
+STEP = 4  # crops start at multiples of this, pixels
+
+Picture = NDArray[np.uint8]
+Hole = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo's hole and what would guide its two finest octaves.
+
+    Args:
+        photo: number of the photo.
+        mask: bool (H, W), True = hole.
+        guides: uint8 (h, w, 3), the photo filled at the octaves before the last two (or the last), coarse to fine.
+        patches: uint8 (N, 3), what patches put in the hole's N pixels.
+    """
+
+    photo: int
+    mask: Hole
+    guides: list[Picture]
+    patches: Picture
+
+
+def scene_mask(draw: Kind, rng: np.random.Generator, shape: tuple[int, int]) -> Hole | None:
+    """A random hole over a whole photo, cut from the middle of a square mask.
+
+    Args:
+        draw: called as `draw(rng, side)`, gives the square mask, bool (side, side).
+        rng: random generator.
+        shape: height and width of the photo, pixels.
+
+    Returns:
+        bool (H, W), True = hole; None where twenty draws were too small or too large.
+    """
+    longest = max(shape)
+    top, left = (longest - shape[0]) // 2, (longest - shape[1]) // 2
+    for _ in range(20):
+        mask = draw(rng, longest)[top : top + shape[0], left : left + shape[1]]
+        if LEAST < mask.mean() < MOST:
+            return np.ascontiguousarray(mask)
+    return None
+
+
+def fill_scene(number: int, photo: Picture, mask: Hole, network: InpaintingNetwork, device: torch.device) -> Scene:
+    """Fill a photo up to the octave before the last, and with patches guided as the application guides them.
+
+    Args:
+        number: of the photo.
+        photo: uint8 (H, W, 3).
+        mask: bool (H, W), True = hole.
+        network: a generator that takes a guide.
+        device: where it lies.
+    """
+    holed = np.where(mask[..., None], np.float32(0), photo.astype(np.float32))
+    *before, _ = octave_sizes(*mask.shape)
+    fills = fill_octaves(network, holed, mask, device, finest=max(before[-1]))
+    patches = synthesize(holed, mask, as_guide(fills, mask.shape), fine_alone=True).fill[mask]
+    guides = []
+    for fill in fills[-2:]:
+        small, hole = shrink_known(holed, mask, (fill.shape[0], fill.shape[1]))
+        guides.append(_rounded(np.where(hole[..., None], fill, small)))
+    return Scene(number, mask, guides, _rounded(patches))
+
+
+def _rounded(values: NDArray[np.float32]) -> Picture:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+class Scenes:
+    """One scene for every photo that is small enough, in one memory map that is made once.
+
+    Args:
+        photos: the decoded photos.
+        config: masks and seed.
+        indices: which photos are used.
+        network: fills them; a generator that takes a guide.
+        device: where it lies.
+        folder: receives `scenes.u8` and `scenes.json`, made again when photos or seed are others, never for another
+            network: what has been learnt from them goes on to be learnt.
+        drawn_by: as of `random_mask`.
+
+    Raises:
+        PhotoError: no photo is small enough.
+        OutputError: the map cannot be written.
+    """
+
+    def __init__(
+        self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], network: InpaintingNetwork,
+        device: torch.device, folder: Path, drawn_by: Mapping[str, Kind] = KINDS,
+    ) -> None:
+        index_file, map_file = folder / "scenes.json", folder / "scenes.u8"
+        key = {"seed": config.seed, "photos": [[i, photos.names[i], *photos.shapes[i]] for i in indices]}
+        try:
+            index = json.loads(index_file.read_text()) if index_file.is_file() and map_file.is_file() else {}
+            if index.get("key") != json.loads(json.dumps(key)):
+                rows = self._make(photos, config, indices, network, device, map_file, drawn_by)
+                index = {"key": key, "rows": rows}
+                index_file.write_text(json.dumps(index))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{map_file}: the filled scenes cannot be kept there ({error})") from None
+        self.rows = index["rows"]
+        if not self.rows:
+            raise PhotoError(f"{photos.names[indices[0]]}: neither this nor another photo has {LONGEST} px at most")
+        self.values = np.memmap(map_file, np.uint8, mode="r")
+
+    @staticmethod
+    def _make(
+        photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], network: InpaintingNetwork,
+        device: torch.device, file: Path, drawn_by: Mapping[str, Kind],
+    ) -> list[list[Any]]:
+        def draw(rng: np.random.Generator, side: int) -> Hole:
+            return random_mask(rng, side, dict(config.mix), drawn_by)
+
+        rows: list[list[Any]] = []
+        partial, start = file.with_suffix(".partial"), 0
+        with open(partial, "wb") as out:
+            for i in tqdm(indices, desc="fill scenes", unit="photo", mininterval=1):
+                shape = photos.shapes[i]
+                if max(shape) > LONGEST or len(octave_sizes(*shape)) < 2:
+                    continue
+                mask = scene_mask(draw, np.random.default_rng([config.seed, i]), shape)
+                if mask is None:
+                    continue
+                scene = fill_scene(i, photos.photo(i), mask, network, device)
+                parts = [np.packbits(mask), *scene.guides, scene.patches]
+                for part in parts:
+                    out.write(part.tobytes())
+                rows.append([i, start, len(scene.patches), [guide.shape[:2] for guide in scene.guides]])
+                start += sum(part.size for part in parts)
+        partial.replace(file)
+        return rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def scene(self, k: int, shape: tuple[int, int]) -> Scene:
+        """Scene number `k`, of a photo of this height and width."""
+        i, start, count, sizes = self.rows[k]
+        area = shape[0] * shape[1]
+        lengths = [(area + 7) // 8, *(3 * height * width for height, width in sizes), 3 * count]
+        ends = start + np.cumsum([0, *lengths])
+        bits, *guides, patches = (self.values[a:b] for a, b in itertools.pairwise(ends))
+        mask = np.unpackbits(bits, count=area).reshape(shape).astype(bool)
+        pictures = [guide.reshape(*size, 3) for guide, size in zip(guides, sizes, strict=True)]
+        return Scene(i, mask, pictures, patches.reshape(-1, 3))
+
+
+def draw_crop(
+    photo: Picture, scene: Scene, side: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], Hole, NDArray[np.float32]] | None:
+    """A square around a hole pixel of a scene, in one of its two finest octaves.
+
+    Args:
+        photo: uint8 (H, W, 3).
+        scene: its hole and guides.
+        side: of the square, pixels.
+        rng: random generator.
+
+    Returns:
+        truth and guide float32 (S, S, 3) in [0, 255], hole bool (S, S); None where this draw found no room.
+    """
+    sizes, back = octave_sizes(*scene.mask.shape), int(rng.random() >= LAST)
+    if back >= len(scene.guides) or min(sizes[-1 - back]) < side:
+        return None
+    height, width = size = sizes[-1 - back]
+    truth = whole = photo.astype(np.float32)
+    if back:
+        truth = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    _, hole = shrink_known(whole, scene.mask, size)
+    rows, columns = np.nonzero(hole)
+    if not len(rows):
+        return None
+    k, reach = int(rng.integers(len(rows))), side // WANDER
+    top, left = (
+        int(np.clip(at - side // 2 + rng.integers(-reach, reach + 1), 0, length - side)) // STEP * STEP
+        for at, length in ((rows[k], height), (columns[k], width))
+    )
+    part = slice(top, top + side), slice(left, left + side)
+    if not 0 < hole[part].mean() <= FULL:
+        return None
+    coarse = torch.from_numpy(scene.guides[-1 - back].astype(np.float32)).permute(2, 0, 1)[None]
+    guide = F.interpolate(coarse, size=size, mode="bilinear")[0].permute(1, 2, 0).numpy()[part]
+    if back == 0 and rng.random() < DETAILED:
+        copied = whole.copy()
+        copied[scene.mask] = scene.patches
+        guide = lend_detail(guide, copied[part], hole[part])
+    return truth[part], hole[part], guide
+
+
+class SceneBatches:
+    """Batches of crops around the holes of scenes; the other steps are another source's.
+
+    Args:
+        photos: the decoded photos.
+        scenes: made from them.
+        config: size, batch, share of the steps, jitter, seed.
+        others: draws the batches of the other steps.
+        rank: number of this process, which draws its own samples.
+    """
+
+    def __init__(
+        self, photos: PhotoCache, scenes: Scenes, config: TrainingConfig, others: Batches, rank: int = 0
+    ) -> None:
+        self.photos, self.scenes, self.config, self.others = photos, scenes, config, others
+        self.rng = np.random.default_rng([config.seed, rank, 1])
+
+    def draw(self) -> Batch:
+        """The next batch, guides included."""
+        c, rng = self.config, self.rng
+        if rng.random() >= c.scene_share:
+            return self.others.draw()
+        crops: list[tuple[Any, ...]] = []
+        while len(crops) < c.batch:
+            number = int(rng.integers(len(self.scenes)))
+            i = self.scenes.rows[number][0]
+            drawn = draw_crop(self.photos.photo(i), self.scenes.scene(number, self.photos.shapes[i]), c.size, rng)
+            if drawn is not None:
+                mirrored = rng.random() < 0.5
+                crops.append(tuple(x[:, ::-1] if mirrored else x for x in drawn))
+        truth, hole, guide = (torch.from_numpy(np.stack(parts)) for parts in zip(*crops, strict=True))
+        ones, jitter = torch.ones(c.batch, 3, 1, 1), rng.integers(0, c.jitter + 1, 2)
+        return Batch(
+            _scaled(truth), hole[:, None].float(), None, torch.full((c.batch,), OWN), ones, 0 * ones, 2,
+            (int(jitter[0]), int(jitter[1])), _scaled(guide),
+        )  # fmt: skip
+
+    def state(self) -> Any:
+        """Both random generators' states."""
+        return json.dumps(self.rng.bit_generator.state), self.others.state()
+
+    def load_state(self, state: Any) -> None:
+        """Go on from a kept state."""
+        self.rng.bit_generator.state = json.loads(state[0])
+        self.others.load_state(state[1])
+
+
+def _scaled(pictures: Tensor) -> Tensor:
+    """Pictures (B, S, S, 3) in [0, 255] as float (B, 3, S, S) in [-1, 1]."""
+    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -1,0 +1,169 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inpaint.cli import main
+from inpaint.errors import OptionError, OutputError, PhotoError
+from inpaint.filling.structure import octave_sizes, shrink_known
+from inpaint.models.dilated import Dilated, DilatedConfig
+from inpaint.training import scenes as module
+from inpaint.training.batches import OWN, HostBatches
+from inpaint.training.config import PRESETS, TrainingConfig
+from inpaint.training.data import PhotoCache
+from inpaint.training.guides import make_guides
+from inpaint.training.run import run_training
+from inpaint.training.scenes import SceneBatches, Scenes, draw_crop, fill_scene, scene_mask
+from tests.conftest import scene
+
+CPU = torch.device("cpu")
+SMALL = TrainingConfig(
+    network_config={"channels": 16, "shallow": 8, "dilations": (1, 2)}, size=48, batch=3, adversarial_from=0, steps=4,
+    warmup_steps=1, validate_steps=0, perceptual=0, scene_share=1.0, jitter=0, local_contrast=1.0, polynomial=2.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(18):
+        Image.fromarray(scene(100, 150, i)).save(tmp_path / "photos" / f"{i:02}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def photos(folder):
+    return PhotoCache([folder / "photos"], folder / "cache", smallest=48)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return Dilated(DilatedConfig(16, 8, (1, 2))).eval()
+
+
+def hole(height=100, width=150):
+    mask = np.zeros((height, width), bool)
+    mask[30:70, 50:100] = True
+    return mask
+
+
+def test_a_scene_holds_what_would_guide_its_finest_octaves(network):
+    photo, mask = scene(100, 150), hole()
+    filled = fill_scene(7, photo, mask, network, CPU)
+    sizes = octave_sizes(100, 150)
+    assert filled.photo == 7 and [guide.shape[:2] for guide in filled.guides] == sizes[:-1]
+    assert filled.patches.shape == (mask.sum(), 3)
+    for guide, size in zip(filled.guides, sizes[:-1], strict=True):
+        small, unknown = shrink_known(photo.astype(np.float32), mask, size)
+        assert np.abs(guide.astype(float) - small)[~unknown].max() <= 0.5 and unknown.any()
+    hidden = photo.copy()
+    hidden[mask] = 255 - hidden[mask]  # what lies in the hole must not matter
+    again = fill_scene(7, hidden, mask, network, CPU)
+    assert all(np.array_equal(a, b) for a, b in zip(filled.guides, again.guides, strict=True))
+    assert np.array_equal(filled.patches, again.patches)
+
+
+def test_masks_cover_whole_photos_and_neither_too_much_nor_too_little():
+    def half(rng, side):
+        mask = np.zeros((side, side), bool)
+        mask[: side // 2] = True
+        return mask
+
+    rng = np.random.default_rng(0)
+    assert scene_mask(half, rng, (60, 90)).mean() == 0.5 and scene_mask(half, rng, (60, 90)).shape == (60, 90)
+    assert scene_mask(lambda rng, side: np.ones((side, side), bool), rng, (60, 90)) is None
+
+
+def test_scenes_are_made_once_and_read_back_as_they_were(photos, network, folder, monkeypatch):
+    scenes = Scenes(photos, SMALL, range(len(photos)), network, CPU, folder)
+    assert len(scenes) == 18
+    made = fill_scene(3, photos.photo(3), scenes.scene(3, photos.shapes[3]).mask, network, CPU)
+    read = scenes.scene(3, photos.shapes[3])
+    assert read.photo == 3 and np.array_equal(made.patches, read.patches)
+    assert all(np.array_equal(a, b) for a, b in zip(made.guides, read.guides, strict=True))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "fill_scene", lambda *a: pytest.fail("filled again"))
+        Scenes(photos, SMALL, range(len(photos)), network, CPU, folder)
+    other = Scenes(photos, replace(SMALL, seed=1), range(len(photos)), network, CPU, folder)
+    assert not np.array_equal(other.scene(3, photos.shapes[3]).mask, read.mask)
+
+
+def test_scenes_that_cannot_be_made_or_kept_are_said_so(photos, network, folder, monkeypatch):
+    (folder / "file").write_text("")
+    with pytest.raises(OutputError, match=r"scenes\.u8: the filled scenes cannot be kept there"):
+        Scenes(photos, SMALL, range(4), network, CPU, folder / "file")
+    monkeypatch.setattr(module, "LONGEST", 120)
+    with pytest.raises(PhotoError, match="neither this nor another photo has 120 px at most"):
+        Scenes(photos, SMALL, range(4), network, CPU, folder)
+
+
+def test_crops_show_the_photo_its_hole_and_a_guide_that_knows_the_rest(network, monkeypatch):
+    photo, mask = scene(100, 150), hole()
+    filled = fill_scene(0, photo, mask, network, CPU)
+    for share in (0.0, 1.0):  # of crops with the detail of patches
+        monkeypatch.setattr(module, "DETAILED", share)
+        rng, sides, guides = np.random.default_rng(0), set(), []
+        for _ in range(40):
+            drawn = draw_crop(photo, filled, 48, rng)
+            if drawn is None:
+                continue
+            truth, unknown, guide = drawn
+            assert truth.shape == guide.shape == (48, 48, 3) and 0 < unknown.mean() <= module.FULL
+            known = np.abs(guide - truth)[~unknown].mean()
+            assert known < 12  # enlarged from half the size
+            sides.add(bool((truth == truth.round()).all()))
+            guides.append(guide[unknown].std())
+        assert sides == {True, False}  # both octaves
+        assert guides
+
+
+def test_batches_bring_their_guides_and_go_on_from_a_state(photos, network, folder):
+    config = replace(SMALL, scene_share=0.5)
+    indices = list(range(len(photos)))
+    scenes = Scenes(photos, config, indices, network, CPU, folder)
+
+    def source():
+        return SceneBatches(photos, scenes, config, HostBatches(photos, config, indices, guided=True))
+
+    first, second = source(), source()
+    drawn = [first.draw() for _ in range(8)]
+    assert {batch.given is None for batch in drawn} == {True, False}
+    for batch in drawn:
+        assert batch.photo.shape == (3, 3, 48, 48) and batch.photo.abs().max() <= 1
+        if batch.given is not None:
+            guide, guided = make_guides(network, batch, 24)
+            assert torch.equal(guide, batch.given) and guided.tolist() == [[[[1.0]]]] * 3
+            assert (batch.guide == OWN).all() and batch.mask.mean() > 0
+            assert (guide - batch.photo).abs()[batch.mask.expand_as(guide) == 0].mean() < 0.1
+    for _ in range(3):
+        second.draw()
+    third = source()
+    third.load_state(second.state())
+    assert all(torch.equal(third.draw().photo, batch.photo) for batch in drawn[3:])
+
+
+def test_a_run_on_scenes_trains_and_goes_on(folder):
+    output = folder / "run"
+    trainer = run_training([folder / "photos"], output, replace(SMALL, steps=2), device="cpu")
+    before = json.loads((output / "scenes.json").read_text())
+    assert trainer.step == 2 and (output / "last.safetensors").is_file()
+    trainer = run_training([folder / "photos"], output, SMALL, device="cpu", resume=True)
+    assert trainer.step == 4 and json.loads((output / "scenes.json").read_text()) == before
+
+
+def test_scenes_need_a_network_that_takes_a_guide(folder):
+    config = replace(SMALL, network="glcic", network_config={})
+    with pytest.raises(OptionError, match="scene_share needs a network that takes a guide, glcic takes none"):
+        run_training([folder / "photos"], folder / "run", config, device="cpu")
+
+
+def test_the_refining_preset_starts_from_weights(folder, capsys, monkeypatch):
+    preset = PRESETS["dilated-refine"]
+    monkeypatch.setitem(PRESETS, "dilated-refine", replace(preset, perceptual=0.0, batch=1, size=64))
+    words = ["train", "--preset", "dilated-refine", "--photos", folder / "photos", "--output", folder / "run"]
+    assert main([*map(str, words), "--steps", "1", "--device", "cpu"]) == 0
+    assert "step 1" in capsys.readouterr().out
