@@ -19,7 +19,6 @@ import torch
 
 from inpaint.evaluation.metrics import load_perceptual
 from inpaint.filling.blend import paste, working_scale
-from inpaint.filling.choose import SHARPNESS
 from inpaint.filling.engines import Variant, WindowEngines
 from inpaint.filling.threads import set_threads
 from inpaint.masking.random import KINDS
@@ -30,7 +29,7 @@ from inpaint.training.data import PhotoCache
 from inpaint.training.scenes import scene_mask
 from inpaint.training.validation import held_out
 
-WAYS = {"network": Variant("network"), "refined": Variant("detail", guide="refined", sharpness=SHARPNESS["soft"])}
+WAYS = {"network": Variant("network"), "refined": Variant("detail", guide="refined")}
 
 
 def mix(args: argparse.Namespace) -> None:

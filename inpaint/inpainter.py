@@ -122,11 +122,11 @@ class Inpainter:
         testing, filling = progress.split([0.3, 1.0])
         choice = choose_engine(
             part, small_hole, depth, reach, alone and not named,
-            lambda sharpness: engines.self_test(sharpness, options.seed, testing),
+            lambda shares: engines.self_test(shares, options.seed, testing),
         )
         if named:
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
-        ways = variants(choice.engine, choice.guide, options.seed, len(results), choice.share, choice.sharpness)
+        ways = variants(choice.engine, choice.guide, options.seed, len(results), choice.share)
         for way, stretch, result, holes in zip(ways, filling.split([1.0] * len(ways)), results, done, strict=True):
             fill = engines.fill(way, stretch)
             start = time.perf_counter()

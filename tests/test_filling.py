@@ -217,7 +217,7 @@ def test_the_network_with_detail_of_patches_is_copied_at_full_size_too(guide):
     torch.manual_seed(0)
     network = Dilated(DilatedConfig(8, 8)).eval()
     engines = WindowEngines(network, torch.device("cpu"), working_scale(photo), mask)
-    alone, both = engines.fill(Variant("network")), engines.fill(Variant("detail", guide=guide))
+    alone, both = engines.fill(Variant("network")), engines.fill(Variant("detail", guide=guide, share=0.5))
     assert np.array_equal(both.fill[~mask], working_scale(photo)[~mask])
     assert not np.array_equal(both.fill[mask], alone.fill[mask])
     y, x = both.origin[mask].T

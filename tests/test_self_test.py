@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from inpaint.errors import Cancelled
-from inpaint.filling.choose import GRAIN, SHALLOW, SHARPNESS, choose_engine, grain, hole_depth
+from inpaint.filling.choose import GRAIN, SHALLOW, SHARES, WORSE, choose_engine, grain, hole_depth
 from inpaint.filling.engines import WindowEngines
 from inpaint.filling.progress import Progress
 from inpaint.filling.self_test import SIZE, contrast_errors, find_stand_in, fine_contrast
@@ -73,13 +73,13 @@ def test_grain_is_tested_the_report_says_what_came_of_it_and_contrast_goes_on(in
     result = inpainter.fill(photo, HOLE)
     (hole,) = result.report.holes
     assert hole.engine == "detail"
-    assert (hole.scores["grain"] >= GRAIN) == ("self_test_sharp" in hole.scores) == (strength > 0)
+    assert (hole.scores["grain"] >= GRAIN) == ("self_test_half" in hole.scores) == (strength > 0)
     assert hole.reason.startswith("the network, which is shown the detail of patches where both agree")
     if strength:
-        soft = hole.scores["self_test_soft"] <= hole.scores["self_test_sharp"]
-        assert ("more did worse in a self-test" if soft else "sharpened more, for the grain") in hole.reason
+        worse = hole.scores["self_test_half"] >= WORSE * hole.scores["self_test_none"]
+        assert ("a self-test was worse" if worse else "for the grain") in hole.reason
     else:
-        assert "sharpened" not in hole.reason
+        assert "half" not in hole.reason
     inside = ellipse(200, 260, (100, 90), (40, 30))
     filled, truth = (fine_contrast(p.astype(np.float32))[inside].mean() for p in (result.photo, photo))
     assert abs(filled - truth) < 0.15 * truth + 0.1
@@ -107,36 +107,36 @@ def test_a_named_engine_is_not_tested(inpainter):
 
 
 @pytest.mark.parametrize(
-    ("errors", "sharpness", "reason"),
+    ("errors", "share", "reason"),
     [
-        ({"soft": 0.4, "sharp": 0.3}, 0.5, "sharpened more, for the grain"),
-        ({"soft": 0.3, "sharp": 0.4}, 0.25, "more did worse in a self-test"),
-        (None, 0.25, "where both agree"),
+        ({"none": 0.4, "half": 0.4 * WORSE - 0.01}, 0.5, "half of it added for the grain"),
+        ({"none": 0.4, "half": 0.4 * WORSE}, 0.0, "with half of it added a self-test was worse"),
+        (None, 0.5, "half of it added for the grain"),
     ],
 )
-def test_the_smaller_error_decides(errors, sharpness, reason):
+def test_a_much_larger_error_decides(errors, share, reason):
     asked = []
 
-    def test(degrees):
-        asked.append(degrees)
+    def test(shares):
+        asked.append(shares)
         return errors
 
     photo = grainy(200, 260, 12).astype(np.float32)
     choice = choose_engine(photo, HOLE, hole_depth(HOLE), 260.0, alone=True, test=test)
-    assert (choice.engine, choice.guide, choice.sharpness) == ("detail", "refined", sharpness)
+    assert (choice.engine, choice.guide, choice.share) == ("detail", "refined", share)
     assert choice.reason.endswith(reason)
-    assert ("self_test_sharp" in choice.scores) == (errors is not None)
-    assert asked == [{"soft": 0.25, "sharp": 0.5}]
+    assert ("self_test_half" in choice.scores) == (errors is not None)
+    assert asked == [{"none": 0.0, "half": 0.5}]
 
 
 def test_photos_without_grain_shallow_holes_and_large_photos_are_not_tested():
-    def never(degrees):
+    def never(shares):
         raise AssertionError("tested")
 
     photo, grains = (grainy(200, 260, strength).astype(np.float32) for strength in (0, 12))
     for picture, depth in ((photo, hole_depth(HOLE)), (grains, SHALLOW)):
         choice = choose_engine(picture, HOLE, depth, 260.0, alone=True, test=never)
-        assert (choice.guide, choice.sharpness) == ("refined", 0.25)
+        assert (choice.guide, choice.share) == ("refined", 0.0)
     large = choose_engine(grains, HOLE, hole_depth(HOLE), 260.0, alone=False, test=never)
     assert large.guide == "both" and large.share == 0.75
 
@@ -145,7 +145,7 @@ def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
     photo = grainy(200, 260, 12).astype(np.float32)
 
     def tested():
-        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test(SHARPNESS)
+        return WindowEngines(inpainter.network, inpainter.device, photo, HOLE).self_test(SHARES)
 
     assert tested() == tested()
     told = []
@@ -156,5 +156,5 @@ def test_it_is_the_same_every_time_and_can_be_cancelled(inpainter):
 
     engines = WindowEngines(inpainter.network, inpainter.device, photo, HOLE)
     with pytest.raises(Cancelled):
-        engines.self_test(SHARPNESS, progress=Progress(stop))
+        engines.self_test(SHARES, progress=Progress(stop))
     assert told == ["structure"]

@@ -13,6 +13,7 @@ SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
 SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, all of it beyond the second, pixels
 SHARPEN = 0.5  # share of a network fill's own fine detail that is added to it
+SHARPEN_REFINED = 0.25  # the same for a fill that has seen patches
 FINE = 1.0  # width of that detail: the standard deviation of the blur that lacks it, pixels
 INSIDE = (4.0, 16.0)  # distances from known pixels at which adding detail starts and is full, pixels
 LENT = 0.7  # share of the patches' detail that a guide is given

@@ -3,8 +3,8 @@
 What was measured (`docs/filling.md`) leaves little open: patches alone where all surroundings are one even texture,
 which the network has lost, or one flat colour, which it does not meet exactly; everywhere else its fill with the fine
 detail of patches where both agree: in photos of the size it was trained for the network is shown that detail and
-decides itself; in larger ones, whose grain it has not learnt, three quarters are added to what it fills. Fills of the
-first kind are sharpened: a little, or in photos with grain as much as a self-test (`self_test.py`) says.
+decides itself; in larger ones, whose grain it has not learnt, three quarters are added to what it fills. Where a photo
+of the first kind has grain half of the detail is added as well, unless that did worse in a self-test (`self_test.py`).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.filling.detail import MIN_SOURCES, valid_sources
-from inpaint.filling.engines import SOME
 from inpaint.filling.structure import FINEST
 
 PARTS = 4  # rows and columns of parts into which a window is divided to see whether it is one texture
@@ -27,11 +26,11 @@ RIM = 8  # width of the rim that is looked at for one flat colour, pixels
 FLAT = 1.5  # standard deviation of every channel up to which it is one, of 255
 SHALLOW = 16.0  # depth up to which a hole has no inside whose grain could be missing, pixels
 MOST = 0.75  # share of the patches' detail in large photos
-SHARPNESS = {"soft": 0.25, "sharp": 0.5}  # shares of a fill's own fine detail that is added to it
-AS_TESTED = {"soft": "sharpened a little: more did worse in a self-test", "sharp": "sharpened more, for the grain"}
+SHARES = {"none": 0.0, "half": 0.5}  # of the patches' detail that may be added in smaller ones
 GRAIN = 2.0  # standard deviation from which on a photo has grain, of 255
 QUIET = 10  # percentile of the blocks' standard deviations that tells: there is nothing but grain in the quietest
 BLOCK = 8  # side of these blocks, pixels
+WORSE = 1.25  # times the error without added detail, from which on that with half of it speaks against it
 DIAGONAL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at a smaller size would not show it, pixels
 
@@ -40,15 +39,14 @@ HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at 
 class Choice:
     """The engine for one window, what guides its patches, the figures the choice rests on, and why, in one sentence.
 
-    And the share of the patches' detail that is taken where `both` guides, and how much `refined` is sharpened.
+    And the share of the patches' detail that is added, where the guide is `both` or `refined`.
     """
 
     engine: str
     guide: str
     scores: dict[str, float]
     reason: str
-    share: float = SOME
-    sharpness: float = 0.0
+    share: float = 0.0
 
 
 def hole_depth(hole: NDArray[np.bool_]) -> float:
@@ -151,15 +149,15 @@ def choose_engine(
         depth: of the hole (pixels).
         reach: how far the network sees (pixels); None where that is not known.
         alone: whether photo and window are small enough for the network to fill them itself (`network_suffices`).
-        test: gives the errors of some degrees of sharpness in a stand-in hole by their names, or None; asked only where
-            they decide.
+        test: gives the errors with some shares of the patches' detail in a stand-in hole by the shares' names, or
+            None; asked only where they decide.
 
     Returns:
         `network` where fewer than 50 known patches can be copied; `detail` guided by diffusion in hairlines of windows
         that the network would fill at a smaller size, and where one flat colour is all around, which the network misses
         by 2 to 4 levels; `patch` in an even texture, unless the hole is a hairline; in all other places `detail`: with
-        `both` and three quarters of the patches' detail; or, where the network may fill alone, `refined`, which in
-        grain, if the hole is not shallow, is sharpened as comes nearer to the truth in a stand-in, elsewhere a little.
+        `both` and three quarters of the patches' detail; or, where the network may fill alone, `refined`, and in grain,
+        if the hole is not shallow, and it did not do worse in a stand-in, with half of the detail added.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -185,9 +183,11 @@ def choose_engine(
         return Choice("detail", "both", scores, reason, MOST)
     if depth > SHALLOW:
         scores["grain"] = round(grain(photo, hole), 2)
-    reason, sharpness = "the network, which is shown the detail of patches where both agree", "soft"
-    if scores.get("grain", 0.0) >= GRAIN and (errors := test(SHARPNESS)) is not None:
-        scores |= {f"self_test_{name}": round(error, 3) for name, error in errors.items()}
-        sharpness = min(errors, key=errors.__getitem__)
-        reason += f", {AS_TESTED[sharpness]}"
-    return Choice("detail", "refined", scores, reason, sharpness=SHARPNESS[sharpness])
+    reason = "the network, which is shown the detail of patches where both agree"
+    if scores.get("grain", 0.0) < GRAIN:
+        return Choice("detail", "refined", scores, reason)
+    errors = test(SHARES)
+    scores |= {f"self_test_{name}": round(error, 3) for name, error in (errors or {}).items()}
+    if errors is not None and errors["half"] >= WORSE * errors["none"]:
+        return Choice("detail", "refined", scores, reason + "; with half of it added a self-test was worse")
+    return Choice("detail", "refined", scores, reason + ", and half of it added for the grain", SHARES["half"])

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.filling.blend import correct_seam, lend_detail, sharpen, take_detail
+from inpaint.filling.blend import SHARPEN_REFINED, correct_seam, lend_detail, sharpen, take_detail
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, MIN_SOURCES, Synthesis, synthesize, valid_sources
 from inpaint.filling.progress import Progress
@@ -15,7 +15,6 @@ from inpaint.filling.self_test import contrast_errors, find_stand_in
 from inpaint.filling.structure import FINEST, SMALLER, enlarge_fill, fill_octaves, guiding_size, octave_sizes
 from inpaint.models.layers import InpaintingNetwork
 
-SOME = 1 / 3  # of the patches' detail in windows that the network fills in a single octave
 ABOUT = 0.75  # part of a guide's size from which on an octave of the whole fill serves as one
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -27,16 +26,15 @@ class Variant:
 
     The guide is the `network`'s fill at a coarse octave; or `both`: the network fills up to its finest octave, one of
     the coarser ones guides the patches, and a share of their detail is added where both agree; or `refined`: their
-    detail is added to what guides the finest octave, so that the network itself keeps what fits, and the fill is
-    sharpened by a share (in windows of a single octave it is `both`); or `diffusion` (Telea's), which needs no network.
+    detail is added to what guides the finest octave, so that the network itself keeps what fits, and of the rest a
+    share afterwards (in windows of a single octave it is `both`); or `diffusion` (Telea's), which needs no network.
     """
 
     engine: str
     seed: int = 0
     guide_weight: float = GUIDE_WEIGHT
     guide: str = "network"
-    share: float = SOME
-    sharpness: float = 0.0
+    share: float = 0.0
 
     @property
     def sees(self) -> bool:
@@ -44,9 +42,7 @@ class Variant:
         return self.engine == "network" or (self.engine == "detail" and self.guide != "diffusion")
 
 
-def variants(
-    engine: str, guide: str, seed: int, count: int, share: float = SOME, sharpness: float = 0.0
-) -> list[Variant]:
+def variants(engine: str, guide: str, seed: int, count: int, share: float = 0.0) -> list[Variant]:
     """The engine itself and, after it, other ways to fill the same hole, each different from the others.
 
     Args:
@@ -54,14 +50,13 @@ def variants(
         guide: of the first variant, `network` or `diffusion`.
         seed: of the first variant.
         count: how many, 1 to 4.
-        share: of the patches' detail that the first variant takes, where its guide is `both`.
-        sharpness: of the first variant, where its guide is `refined`.
+        share: of the patches' detail that the first variant takes, where its guide is `both` or `refined`.
     """
     others = [
         Variant("detail", seed), Variant("detail", seed + 1, GUIDE_WEIGHT / 8), Variant("network"),
         Variant("patch", seed), Variant("telea"),
     ]  # fmt: skip
-    first = Variant(engine, seed if engine in ("detail", "patch") else 0, GUIDE_WEIGHT, guide, share, sharpness)
+    first = Variant(engine, seed if engine in ("detail", "patch") else 0, guide=guide, share=share)
     return [first, *(other for other in others if other != first)][:count]
 
 
@@ -110,53 +105,56 @@ class WindowEngines:
         engine = variant.engine
         if engine in ("telea", "ns"):
             return Synthesis(self.diffusion(engine, progress))
-        if engine == "detail" and variant.guide == "refined" and refinable(self.network, self.hole.shape):
-            return self._refined(variant, progress)
-        first, second = progress.split([0.7, 0.3])
         if engine == "network":
             return Synthesis(self.alone(progress))
-        guide = whole = None
         if engine == "detail" and variant.guide in ("both", "refined"):
-            whole, guide = self.alone(first), self.coarser()
-        elif engine == "detail" and variant.guide == "network":
+            fill, copies = self._with_copies(variant, progress)
+            start = time.perf_counter()
+            if variant.share:
+                fill = take_detail(fill, copies.fill, self.photo, self.hole, variant.share)
+            self._spent("detail", start)
+            return copies.changed(np.where(self.hole[..., None], fill, copies.fill))
+        first, second = progress.split([0.7, 0.3])
+        guide = None
+        if engine == "detail" and variant.guide == "network":
             guide = self.structure(first, guiding_size(*self.hole.shape))
         elif engine == "detail":
             guide = self.diffusion("telea", first)
         start = time.perf_counter()
-        result = synthesize(
-            self.photo, self.hole, guide, variant.seed, variant.guide_weight, second, fine_alone=whole is not None
-        )
-        if whole is not None:
-            detailed = take_detail(whole, result.fill, self.photo, self.hole, variant.share)
-            result = result.changed(np.where(self.hole[..., None], detailed, result.fill))
+        result = synthesize(self.photo, self.hole, guide, variant.seed, variant.guide_weight, second)
         self._spent("detail", start)
         return result
 
-    def _refined(self, variant: Variant, progress: Progress = Progress()) -> Synthesis:
-        """The network's fill whose last octave sees the detail of patches, and where these were copied from."""
+    def _with_copies(self, variant: Variant, progress: Progress) -> tuple[Floats, Synthesis]:
+        """The network's fill, float32 (H, W, 3), and the patches that it guided, which it has seen if `refined`."""
+        if variant.guide == "both" or not refinable(self.network, self.hole.shape):
+            first, second = progress.split([0.7, 0.3])
+            fill = self.alone(first)
+            return fill, self._copy(self.coarser(), variant, second)
         first, second = progress.split([0.3, 0.7])
         copied: list[Synthesis] = []
 
         def detailing(octaves: list[Floats], guide: Floats) -> Floats:
-            start = time.perf_counter()
-            coarse = as_guide(octaves, self.hole.shape)
-            copied.append(
-                synthesize(self.photo, self.hole, coarse, variant.seed, variant.guide_weight, second, fine_alone=True)
-            )
-            detailed = lend_detail(guide, copied[0].fill, self.hole)
-            self._spent("detail", start)
-            return detailed
+            copied.append(self._copy(as_guide(octaves, self.hole.shape), variant, second))
+            return lend_detail(guide, copied[0].fill, self.hole)
 
         start, before = time.perf_counter(), self.seconds.get("detail", 0.0)
+        smaller = () if self.quick else SMALLER
         octaves = fill_octaves(
-            self.network, self.photo, self.hole, self.device, first, smaller=() if self.quick else SMALLER,
-            detailing=detailing,
-        )  # fmt: skip
-        fill = correct_seam(octaves[-1], self.photo, self.hole)
-        if variant.sharpness:
-            fill = sharpen(fill, self.photo, self.hole, variant.sharpness)
+            self.network, self.photo, self.hole, self.device, first, smaller=smaller, detailing=detailing
+        )
+        fill = sharpen(correct_seam(octaves[-1], self.photo, self.hole), self.photo, self.hole, SHARPEN_REFINED)
         self._spent("structure", start + self.seconds["detail"] - before)
-        return copied[0].changed(np.where(self.hole[..., None], fill, copied[0].fill))
+        return fill, copied[0]
+
+    def _copy(self, guide: Floats, variant: Variant, progress: Progress) -> Synthesis:
+        """Patches of which nothing but the detail is wanted, near a guide float32 (H, W, 3) in [0, 255]."""
+        start = time.perf_counter()
+        result = synthesize(
+            self.photo, self.hole, guide, variant.seed, variant.guide_weight, progress, fine_alone=True
+        )
+        self._spent("detail", start)
+        return result
 
     def alone(self, progress: Progress = Progress()) -> Floats:
         """The fill of `network`, float32 (H, W, 3) in [0, 255]."""
@@ -196,12 +194,12 @@ class WindowEngines:
         return as_guide(self._octaves[FINEST], self.hole.shape)
 
     def self_test(
-        self, sharpness: dict[str, float], seed: int = 0, progress: Progress = Progress()
+        self, shares: dict[str, float], seed: int = 0, progress: Progress = Progress()
     ) -> dict[str, float] | None:
-        """How `refined` does with several degrees of sharpness in a stand-in hole, whose truth is known.
+        """How `refined` does with shares of the patches' detail added in a stand-in hole, whose truth is known.
 
         Args:
-            sharpness: by name.
+            shares: by name.
             seed: of the patch search.
             progress: asked whether to go on.
 
@@ -218,8 +216,8 @@ class WindowEngines:
             return None
         photo = np.ascontiguousarray(self.photo[stand_in.crop])
         engines = WindowEngines(self.network, self.device, photo, stand_in.hole, self.deep, quick=True)
-        soft = engines.fill(Variant("detail", seed, guide="refined"), progress).fill
-        fills = {name: sharpen(soft, photo, stand_in.hole, share) for name, share in sharpness.items()}
+        fill, copies = engines._with_copies(Variant("detail", seed, guide="refined"), progress)
+        fills = {name: take_detail(fill, copies.fill, photo, stand_in.hole, share) for name, share in shares.items()}
         errors = contrast_errors(photo, stand_in, fills)
         self._spent("self-test", start)
         return errors
