@@ -187,9 +187,10 @@ def take_detail(
     mask = mask[crop]
     apart = np.where(mask[..., None], patches[crop] - fill[crop], np.float32(0))
     inside = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), COMPARED)
-    means = np.abs(cv2.GaussianBlur(apart, (0, 0), COMPARED)).mean(axis=2) / np.maximum(inside, np.float32(0.05))
+    wide = cv2.GaussianBlur(apart, (0, 0), COMPARED)
+    means = np.abs(wide).mean(axis=2) / np.maximum(inside, np.float32(0.05))
     agreeing = np.exp(-np.square(means / AGREEING))[..., None]
-    detail = agreeing * (apart - cv2.GaussianBlur(apart, (0, 0), coarser))
+    detail = agreeing * (apart - (wide if coarser == COMPARED else cv2.GaussianBlur(apart, (0, 0), coarser)))
     mixed = fill[crop] + np.float32(share) * detail
     if share < 1:
         filled = np.where(mask[..., None], fill[crop], photo[crop])
