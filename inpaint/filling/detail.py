@@ -130,7 +130,8 @@ def _refine_field(
     inside = (row >= 0) & (doubled[:, 0] < height) & (doubled[:, 1] < width)
     doubled[~inside] = 0
     lost = ~(inside & level.valid[doubled[:, 0], doubled[:, 1]])
-    doubled[lost] = _draw_sources(level, int(lost.sum()), rng)
+    if lost.any():
+        doubled[lost] = _draw_sources(level, int(lost.sum()), rng)
     return doubled
 
 

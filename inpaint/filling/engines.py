@@ -12,7 +12,15 @@ from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, MIN_SOURCES, Synthesis, synthesize, valid_sources
 from inpaint.filling.progress import Progress
 from inpaint.filling.self_test import contrast_errors, find_stand_in
-from inpaint.filling.structure import FINEST, SMALLER, enlarge_fill, fill_octaves, guiding_size, octave_sizes
+from inpaint.filling.structure import (
+    FINEST,
+    SMALLER,
+    Detailing,
+    enlarge_fill,
+    fill_octaves,
+    guiding_size,
+    octave_sizes,
+)  # fmt: skip
 from inpaint.models.layers import InpaintingNetwork
 
 ABOUT = 0.75  # part of a guide's size from which on an octave of the whole fill serves as one
@@ -139,10 +147,7 @@ class WindowEngines:
             return lend_detail(guide, copied[0].fill, self.hole)
 
         start, before = time.perf_counter(), self.seconds.get("detail", 0.0)
-        smaller = () if self.quick else SMALLER
-        octaves = fill_octaves(
-            self.network, self.photo, self.hole, self.device, first, smaller=smaller, detailing=detailing
-        )
+        octaves = self._fill_octaves(first, FINEST, detailing)
         fill = sharpen(correct_seam(octaves[-1], self.photo, self.hole), self.photo, self.hole, SHARPEN_REFINED)
         self._spent("structure", start + self.seconds["detail"] - before)
         return fill, copied[0]
@@ -178,12 +183,15 @@ class WindowEngines:
         """
         if finest not in self._structures:
             start = time.perf_counter()
-            smaller = () if self.quick else SMALLER
-            octaves = fill_octaves(self.network, self.photo, self.hole, self.device, progress, finest, smaller)
+            octaves = self._fill_octaves(progress, finest)
             whole = enlarge_fill(octaves[-1], self.hole.shape)
             self._octaves[finest], self._structures[finest] = octaves, correct_seam(whole, self.photo, self.hole)
             self._spent("structure", start)
         return self._structures[finest]
+
+    def _fill_octaves(self, progress: Progress, finest: int, detailing: Detailing | None = None) -> list[Floats]:
+        smaller = () if self.quick else SMALLER
+        return fill_octaves(self.network, self.photo, self.hole, self.device, progress, finest, smaller, detailing)
 
     def coarser(self) -> Floats:
         """What guides the patches of `both`, after `alone`: the smallest of its octaves that is as large as a guide.

@@ -1,8 +1,8 @@
 """Self-test: how much of the patches' detail meets the fine contrast of a photo, tried where the truth is known.
 
 A stand-in, the hole's own shape at a quarter of its size, is punched into known pixels as near as it fits, and filled
-with a part of it and with all. Colours do not tell the two apart (the detail has no mean); what is compared with the
-truth is fine contrast, place by place: too little is blur, too much is grain where there is none, or torn patches.
+without and with a part of it added. Colours do not tell the two apart (the detail has no mean); what is compared with
+the truth is fine contrast, place by place: too little is blur, too much is grain where there is none, or torn patches.
 """
 
 from dataclasses import dataclass

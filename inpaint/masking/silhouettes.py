@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inpaint.errors import MaskError, PhotoError
 from inpaint.masking.looks import cut_share, segment_box
 from inpaint.masking.pixels import Mask, eight_bits, shrunk
-from inpaint.masking.random import objects
+from inpaint.masking.random import KINDS, Kind, objects
 from inpaint.photo.decode import open_upright
 from inpaint.photo.formats import FORMATS
 from inpaint.photo.masks import picture_to_mask
@@ -164,3 +164,8 @@ class Silhouettes:
         offset = centre - rotation @ (np.array(shape.shape[::-1]) / 2)
         moved = cv2.warpAffine(np.ascontiguousarray(shape), np.column_stack([rotation, offset]), (size, size))
         return np.asarray(moved > 0.5)
+
+
+def kinds_with(silhouettes: Silhouettes | None) -> Mapping[str, Kind]:
+    """What draws each kind of mask in training: `objects` with these shapes as well, where there are any."""
+    return KINDS if silhouettes is None else {**KINDS, "objects": silhouettes.or_blob}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from inpaint.masking.random import KINDS, random_mask
-from inpaint.masking.silhouettes import Silhouettes
+from inpaint.masking.random import random_mask
+from inpaint.masking.silhouettes import Silhouettes, kinds_with
 from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache, cut_square, draw_square
 
@@ -134,7 +134,7 @@ class HostBatches:
         self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], guided: bool,
         known: Sequence[NDArray[np.bool_]] | None = None, rank: int = 0, silhouettes: Silhouettes | None = None,
     ) -> None:
-        self.drawn_by = KINDS if silhouettes is None else {**KINDS, "objects": silhouettes.or_blob}
+        self.drawn_by = kinds_with(silhouettes)
         self.photos, self.config, self.indices, self.guided, self.known = photos, config, indices, guided, known
         self.rng = np.random.default_rng([config.seed, rank] if rank else config.seed)
 

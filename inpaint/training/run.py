@@ -9,8 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from inpaint.errors import OptionError, OutputError, WeightsError
-from inpaint.masking.random import KINDS
-from inpaint.masking.silhouettes import Silhouettes, read_silhouettes
+from inpaint.masking.silhouettes import Silhouettes, kinds_with, read_silhouettes
 from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.precision import pick_precision
@@ -145,11 +144,10 @@ def run_training(
     else:
         batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank, silhouettes=shapes)
     if config.scene_share:
-        drawn_by = KINDS if shapes is None else {**KINDS, "objects": shapes.or_blob}
         filler = copy.deepcopy(generator).eval().requires_grad_(False).to(accelerator.device)
         filler.to(pick_precision(filler, accelerator.device))
         with accelerator.main_process_first():
-            scenes = Scenes(cache, config, indices, filler, accelerator.device, output, drawn_by)
+            scenes = Scenes(cache, config, indices, filler, accelerator.device, output, kinds_with(shapes))
         batches = SceneBatches(cache, scenes, config, batches, rank)
     trainer = Trainer(generator, adversary, perceptual, batches, output, config, accelerator)
     if resume:

@@ -131,13 +131,13 @@ class Scenes:
         key = {"seed": config.seed, "photos": [[i, photos.names[i], *photos.shapes[i]] for i in indices]}
         try:
             index = json.loads(index_file.read_text()) if index_file.is_file() and map_file.is_file() else {}
-            if index.get("key") != json.loads(json.dumps(key)):
+            if index.get("key") != key:
                 rows = self._make(photos, config, indices, network, device, map_file, drawn_by)
                 index = {"key": key, "rows": rows}
                 index_file.write_text(json.dumps(index))
         except (OSError, ValueError) as error:
             raise OutputError(f"{map_file}: the filled scenes cannot be kept there ({error})") from None
-        self.rows = index["rows"]
+        self.rows, self.shapes = index["rows"], photos.shapes
         if not self.rows:
             raise PhotoError(f"{photos.names[indices[0]]}: neither this nor another photo has {LONGEST} px at most")
         self.values = np.memmap(map_file, np.uint8, mode="r")
@@ -172,9 +172,10 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def scene(self, k: int, shape: tuple[int, int]) -> Scene:
-        """Scene number `k`, of a photo of this height and width."""
+    def scene(self, k: int) -> Scene:
+        """Scene number `k`."""
         i, start, count, sizes = self.rows[k]
+        shape = self.shapes[i]
         area = shape[0] * shape[1]
         lengths = [(area + 7) // 8, *(3 * height * width for height, width in sizes), 3 * count]
         ends = start + np.cumsum([0, *lengths])
@@ -250,9 +251,8 @@ class SceneBatches:
             return self.others.draw()
         crops: list[tuple[Any, ...]] = []
         while len(crops) < c.batch:
-            number = int(rng.integers(len(self.scenes)))
-            i = self.scenes.rows[number][0]
-            drawn = draw_crop(self.photos.photo(i), self.scenes.scene(number, self.photos.shapes[i]), c.size, rng)
+            scene = self.scenes.scene(int(rng.integers(len(self.scenes))))
+            drawn = draw_crop(self.photos.photo(scene.photo), scene, c.size, rng)
             if drawn is not None:
                 mirrored = rng.random() < 0.5
                 crops.append(tuple(x[:, ::-1] if mirrored else x for x in drawn))
