@@ -212,6 +212,16 @@ def test_an_interrupted_run_goes_on(photos, capsys):
     assert evaluate(photos, "--resume", "--overwrite") == 2
 
 
+def test_a_run_that_keeps_its_pictures_fills_only_what_is_missing_when_it_goes_on(photos):
+    assert evaluate(photos, "--keep") == 0
+    journal = photos.parent / "out" / "records.jsonl"
+    before = journal.read_text().count("\n")
+    (photos.parent / "out" / "filled" / "telea" / "objects" / "a.png").unlink()
+    assert evaluate(photos, "--keep", "--resume") == 0
+    assert journal.read_text().count("\n") == before + 1
+    assert (photos.parent / "out" / "filled" / "telea" / "objects" / "a.png").is_file()
+
+
 def test_other_masks_and_seeds_are_not_taken_from_the_journal(photos):
     assert evaluate(photos, masks="objects") == 0
     first = scores_of(results(photos))

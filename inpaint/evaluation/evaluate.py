@@ -109,8 +109,13 @@ def preview_path(folder: Path, photo: str, kind: str, label: str) -> Path:
     return folder / "pictures" / kind / photo / f"{label}.jpg"
 
 
+def _kept_path(folder: Path, case: Case) -> Path:
+    """Where a picture of a case lies at full size."""
+    return (folder / case.kind / case.name).with_suffix(".png")
+
+
 def _keep(folder: Path, case: Case, picture: NDArray[np.uint8]) -> None:
-    path = (folder / case.kind / case.name).with_suffix(".png")
+    path = _kept_path(folder, case)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
 
@@ -206,8 +211,10 @@ class Evaluation:
     def _measure(self, case: Case, candidate: Candidate) -> None:
         folder = self.settings.output
         identity = _identity(candidate, case, self.perceptual is not None)
-        preview = preview_path(folder, case.name.as_posix(), case.kind, candidate.label)
-        if candidate.timed and identity in self.earlier and preview.is_file() and not self.settings.keep:
+        pictures = [preview_path(folder, case.name.as_posix(), case.kind, candidate.label)]
+        if self.settings.keep:
+            pictures.append(_kept_path(folder / "filled" / candidate.label, case))
+        if candidate.timed and identity in self.earlier and all(picture.is_file() for picture in pictures):
             self.records.append(self.earlier[identity])
             return
         try:
