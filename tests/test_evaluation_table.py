@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from inpaint.errors import InpaintError
-from inpaint.evaluation.table import END, START, outdated_pages, quality_table, replace_block, speed_table
+from inpaint.evaluation.table import (
+    CARD,
+    END,
+    START,
+    interval_table,
+    outdated_pages,
+    quality_table,
+    replace_block,
+    speed_table,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,8 +30,13 @@ def test_the_readme_is_up_to_date():
     assert not outdated_pages(ROOT, pages), "run: python -m inpaint.evaluation.table"
 
 
+def test_the_model_card_is_up_to_date():
+    assert not outdated_pages(ROOT, [CARD]), "run: python -m inpaint.evaluation.table"
+
+
 def cell(engine, kind, value):
-    return {"kind": kind, "bin": None, "engine": engine, "lpips": {"mean": value}}
+    between = {"mean": value, "low": value / 2, "high": 2 * value}
+    return {"kind": kind, "bin": None, "engine": engine, "lpips": between}
 
 
 def results():
@@ -39,6 +53,17 @@ def test_the_best_is_bold_and_auto_is_set_against_the_best_classic():
         "| auto | **0.0100** | 0.0900 | **0.0500** |",
         "| telea | 0.0200 | 0.0800 | **0.0500** |", "| ns | 0.0300 | **0.0600** | **0.0500** |",
         "| auto / best of telea, ns | 0.50 | 1.50 | 1.00 |",
+    ]  # fmt: skip
+
+
+def test_intervals():
+    found = results()
+    found["summary"] = [row for row in found["summary"] if (row["engine"], row["kind"]) != ("ns", "objects")]
+    assert interval_table(found).splitlines() == [
+        "| masks | auto | telea | ns |", "| --- | ---: | ---: | ---: |",
+        "| thin | 0.0100 [0.0050, 0.0200] | 0.0200 [0.0100, 0.0400] | 0.0300 [0.0150, 0.0600] |",
+        "| objects | 0.0900 [0.0450, 0.1800] | 0.0800 [0.0400, 0.1600] | - |",
+        "| all | 0.0500 [0.0250, 0.1000] | 0.0500 [0.0250, 0.1000] | 0.0500 [0.0250, 0.1000] |",
     ]  # fmt: skip
 
 

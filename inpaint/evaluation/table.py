@@ -1,4 +1,4 @@
-"""The tables of quality and speed in both READMEs and docs/evaluation.md, made from the committed results files.
+"""The tables in both READMEs, docs/evaluation.md and the model card, made from the committed results files.
 
 `python -m inpaint.evaluation.table` rewrites what stands between the markers; `--check` only says whether it is true.
 """
@@ -14,13 +14,14 @@ from typing import Any
 from inpaint.errors import InpaintError
 from inpaint.evaluation.metrics import METRICS
 from inpaint.evaluation.results import read_results, write_text
-from inpaint.evaluation.summary import CLASSICAL, classical_ratios
-from inpaint.evaluation.text import shown_kinds
+from inpaint.evaluation.summary import CLASSICAL, LEVEL, classical_ratios
+from inpaint.evaluation.text import interval, shown_kinds
 from inpaint.models.weights import default_weights
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 RESULTS, BENCHMARK = Path("docs/results.json"), Path("docs/benchmark.json")
-PAGES = (Path("README.md"), Path("README.zh-CN.md"), Path("docs/evaluation.md"))
+CARD = Path("weights/README.md")
+PAGES = (Path("README.md"), Path("README.zh-CN.md"), Path("docs/evaluation.md"), CARD)
 
 
 def _row(cells: list[str]) -> str:
@@ -62,6 +63,19 @@ def quality_table(results: dict[str, Any], metric: str = "lpips") -> str:
     return "\n".join(lines)
 
 
+def interval_table(results: dict[str, Any], metric: str = "lpips") -> str:
+    """Means of a metric with their intervals per kind and candidate as Markdown."""
+    rows = {(row["engine"], row["kind"]): row[metric] for row in results["summary"] if row["bin"] is None}
+    lines = [_row(["masks", *results["engines"]]), _row(["---", *["---:"] * len(results["engines"])])]
+    for kind in shown_kinds(results):
+        cells = [kind]
+        for engine in results["engines"]:
+            value = rows.get((engine, kind))
+            cells.append("-" if value is None else interval(value, METRICS[metric].digits))
+        lines.append(_row(cells))
+    return "\n".join(lines)
+
+
 def speed_table(benchmark: dict[str, Any]) -> str:
     """Median seconds, ratio to Telea and peak memory per engine and size as Markdown."""
     sizes = list(dict.fromkeys((row["width"], row["height"]) for row in benchmark["rows"]))
@@ -80,24 +94,35 @@ def speed_table(benchmark: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def build_block(results: dict[str, Any], benchmark: dict[str, Any]) -> str:
-    """Everything between the markers."""
-    photos, settings, machine = results["photos"], results["settings"], benchmark["machine"]
+def _quality_text(results: dict[str, Any]) -> str:
+    """One sentence on what the quality figures are of."""
+    photos, settings = results["photos"], results["settings"]
     sides = [max(p["width"], p["height"]) for p in photos]
     side = f"{min(sides)}" if min(sides) == max(sides) else f"{min(sides)}-{max(sides)}"
-    threads = machine["threads"]["torch"]
-    quality = (
+    return (
         f"LPIPS (squeeze v0.1, whole photo after compositing, lower is better): means over {len(photos)} photos of "
         f"{side} px that were never trained on, masks of seed {settings['seed']}, all engines in one run on "
         f"{results['date']}; {_weights_line(results)}."
     )
+
+
+def build_card(results: dict[str, Any]) -> str:
+    """Everything between the markers of the model card."""
+    text = f"{_quality_text(results)} In brackets the {LEVEL} % bootstrap interval over photos."
+    return f"{text}\n\n{interval_table(results)}"
+
+
+def build_block(results: dict[str, Any], benchmark: dict[str, Any]) -> str:
+    """Everything between the markers of the other pages."""
+    machine = benchmark["machine"]
+    threads = machine["threads"]["torch"]
     speed = (
         f"Fills of a hole of {benchmark['settings']['area']:.0%}, median of {benchmark['settings']['repeats']} in a "
         f"process of its own, time against Telea's within the same seconds, and the process's peak memory "
         f"({machine['processor']}, {threads} {'thread' if threads == 1 else 'threads'}, load {machine['load']}, "
         f"{benchmark['date']}):"
     )
-    return f"{quality}\n\n{quality_table(results)}\n\n{speed}\n\n{speed_table(benchmark)}"
+    return f"{_quality_text(results)}\n\n{quality_table(results)}\n\n{speed}\n\n{speed_table(benchmark)}"
 
 
 def replace_block(page: str, block: str) -> str:
@@ -115,12 +140,13 @@ def outdated_pages(root: Path, pages: Sequence[Path] = PAGES, write: bool = Fals
     Raises:
         InpaintError: a results file cannot be read, or a page lacks the markers.
     """
-    block = build_block(read_results(root / RESULTS), json.loads((root / BENCHMARK).read_text(encoding="utf-8")))
+    results = read_results(root / RESULTS)
+    block = build_block(results, json.loads((root / BENCHMARK).read_text(encoding="utf-8")))
     outdated = []
     for name in pages:
         page = (root / name).read_text(encoding="utf-8")
         try:
-            fresh = replace_block(page, block)
+            fresh = replace_block(page, build_card(results) if name == CARD else block)
         except InpaintError as error:
             raise InpaintError(f"{name}: {error}") from None
         if fresh != page:
