@@ -30,6 +30,7 @@ from benchmarks.lite0 import Lite0
 from inpaint.filling.threads import set_threads
 from inpaint.models.dilated import Dilated, DilatedConfig
 from inpaint.models.layers import composite
+from inpaint.models.weights import default_weights, load_weights
 from inpaint.training.batches import Batch, HostBatches
 from inpaint.training.config import PRESETS, TrainingConfig
 from inpaint.training.data import PhotoCache
@@ -58,6 +59,7 @@ class Recipe:
         jpeg: share of the photos that are compressed as JPEG of quality 30 to 90 first.
         encoder: ImageNet features (`Lite0`) of the photo stand beside its own at 1/4 size.
         some: only photos of the list given with --some are learnt from.
+        taught: weight of L1 to what the shipped network puts in the hole.
     """
 
     channels: int = 96
@@ -73,6 +75,7 @@ class Recipe:
     jpeg: float = 0.0
     encoder: bool = False
     some: bool = False
+    taught: float = 0.0
 
 
 RECIPES = {
@@ -94,8 +97,12 @@ RECIPES = {
     "half of the photos as JPEG": Recipe(jpeg=0.5),
     "twice the rate": Recipe(rate=1e-3),
     "four times the rate": Recipe(rate=2e-3),
+    "eight times the rate": Recipe(rate=4e-3),
     "EMA 0.9": Recipe(ema=0.9),
+    "taught by the shipped network": Recipe(taught=2.0),
     "ImageNet features beside (Lite0)": Recipe(encoder=True),
+    "permissive photos alone, four times the rate": Recipe(some=True, rate=2e-3),
+    "ImageNet features beside (Lite0), four times the rate": Recipe(encoder=True, rate=2e-3),
 }
 
 
@@ -147,6 +154,7 @@ def train(
 ) -> tuple[nn.Module, float]:
     """The averaged network after so many steps, and processor seconds a step."""
     averaged, rng = copy.deepcopy(network), np.random.default_rng(recipe.seed)
+    teacher = load_weights(default_weights("dilated"), "dilated")[0].eval() if recipe.taught else None
     weights = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, recipe.rate, (0.5, 0.95), weight_decay=1e-4)
     start = time.process_time()
@@ -163,6 +171,10 @@ def train(
                 loss = loss + recipe.known_l1 * masked_l1(guess, photo, 1 - batch.mask)
             filled = composite(guess, photo, batch.mask)
             loss = loss + recipe.perceptual * perceptual_loss(net, recipe.taps, filled, photo)
+            if teacher:
+                with torch.no_grad():
+                    taught = teacher(photo, batch.mask)
+                loss = loss + recipe.taught * masked_l1(guess, taught, batch.mask)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
