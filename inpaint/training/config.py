@@ -134,7 +134,7 @@ class TrainingConfig:
 
 PRESETS: dict[str, TrainingConfig] = {
     # Ours, on a CPU.
-    "dilated": TrainingConfig(coarse_share=0.5, guided=0.9),
+    "dilated": TrainingConfig(learning_rate=2e-3, coarse_share=0.5, guided=0.9),
     # Ours, for one data-centre GPU: wider, larger crops.
     "dilated-large": TrainingConfig(
         network_config={"channels": 192, "shallow": 64}, discriminator="patch-r1-wide", batch=160, learning_rate=6e-4,
