@@ -67,7 +67,10 @@ class Lite0(nn.Module):
         return found
 
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Mean squared difference of unit-normalised features, summed over the taps, of photos (B, 3, H, W): (B,)."""
+        """Mean squared difference of unit-normalised features, summed over the taps, of photos (B, 3, H, W): (B,).
+
+        The target may be one photo (1, 3, H, W) for all.
+        """
         pairs = zip(self(prediction).values(), self(target).values(), strict=True)
         apart = [(F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean((1, 2)) for a, b in pairs]
         return torch.stack(apart).sum(0)

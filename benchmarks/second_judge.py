@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.lite0 import Lite0
+from inpaint.evaluation.cases import find_photos
 from inpaint.evaluation.summary import CLASSICAL
 
 
@@ -35,13 +36,18 @@ def main() -> None:
     parser.add_argument("--lite0", type=Path, required=True, help="EfficientNet-Lite0's weights file")
     args = parser.parse_args()
     judge = Lite0(args.lite0).eval()
-    engines = sorted(folder.name for folder in args.filled.iterdir())
+    folders = sorted(folder for folder in args.filled.glob("*/*") if folder.is_dir())  # ENGINE/KIND
+    engines = sorted({folder.parent.name for folder in folders})
     found: dict[tuple[str, str], list[float]] = {}
-    for engine in engines:
-        for file in sorted((args.filled / engine).rglob("*.png")):
-            kind, *name = file.relative_to(args.filled / engine).parts
-            truth = args.photos.joinpath(*name)
-            found.setdefault((kind, engine), []).append(float(judge.distance(read(file), read(truth))))
+    for name in find_photos(args.photos):
+        files = [(folder, folder / name.with_suffix(".png")) for folder in folders]
+        kept = [(folder, file) for folder, file in files if file.is_file()]
+        if not kept:
+            continue
+        fills = torch.cat([read(file) for _, file in kept])
+        distances = judge.distance(fills, read(args.photos / name))
+        for (folder, _), distance in zip(kept, distances, strict=True):
+            found.setdefault((folder.name, folder.parent.name), []).append(float(distance))
     for kind in sorted({kind for kind, _ in found}):
         means = {engine: float(np.mean(found[kind, engine])) for engine in engines if (kind, engine) in found}
         best = min((mean for engine, mean in means.items() if engine in CLASSICAL), default=0.0)
