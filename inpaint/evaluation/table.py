@@ -65,7 +65,8 @@ def quality_table(results: dict[str, Any], metric: str = "lpips") -> str:
 
 def interval_table(results: dict[str, Any], metric: str = "lpips") -> str:
     """Means of a metric with their intervals per kind and candidate as Markdown."""
-    rows = {(row["engine"], row["kind"]): row[metric] for row in results["summary"] if row["bin"] is None}
+    whole = [row for row in results["summary"] if row["bin"] is None and metric in row]
+    rows = {(row["engine"], row["kind"]): row[metric] for row in whole}
     lines = [_row(["masks", *results["engines"]]), _row(["---", *["---:"] * len(results["engines"])])]
     for kind in shown_kinds(results):
         cells = [kind]
