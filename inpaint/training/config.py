@@ -24,7 +24,8 @@ class TrainingConfig:
         learning_rate, discriminator_rate: peak rates; both rise over `warmup_steps` and fall along a cosine.
         final_rate: share of them at the end.
         betas: of AdamW.
-        optimizer: `adamw` or `adadelta`.
+        optimizer: `adamw`, `adadelta` or `muon` (the discriminator has AdamW then).
+        momentum: of Muon.
         adversarial_from: step from which the discriminator learns and judges.
         generator_phase, discriminator_phase: shares of the run in which only that network learns, in this order,
             before both do (Iizuka 2017, Algorithm 1: T_C and T_D).
@@ -67,6 +68,7 @@ class TrainingConfig:
     final_rate: float = 0.05
     betas: tuple[float, float] = (0.5, 0.95)
     optimizer: str = "adamw"
+    momentum: float = 0.9
     warmup_steps: int = 200
     adversarial_from: int = 800
     generator_phase: float = 0.0
@@ -110,8 +112,10 @@ class TrainingConfig:
             raise OptionError(f"steps must be at least 1, got {self.steps}")
         if self.discriminator not in DISCRIMINATORS:
             raise OptionError(f"discriminator must be one of {', '.join(DISCRIMINATORS)}, got {self.discriminator!r}")
-        if self.optimizer not in ("adamw", "adadelta"):
-            raise OptionError(f"optimizer must be adamw or adadelta, got {self.optimizer!r}")
+        if self.optimizer not in ("adamw", "adadelta", "muon"):
+            raise OptionError(f"optimizer must be adamw, adadelta or muon, got {self.optimizer!r}")
+        if not 0 <= self.momentum < 1:
+            raise OptionError(f"momentum must be at least 0 and below 1, got {self.momentum}")
         if self.precision not in ("bf16", "fp32"):
             raise OptionError(f"precision must be bf16 or fp32, got {self.precision!r}")
         if self.jitter < 0 or self.jitter % 8 or self.jitter >= self.size:
@@ -134,7 +138,7 @@ class TrainingConfig:
 
 PRESETS: dict[str, TrainingConfig] = {
     # Ours, on a CPU.
-    "dilated": TrainingConfig(learning_rate=2e-3, coarse_share=0.5, guided=0.9),
+    "dilated": TrainingConfig(optimizer="muon", learning_rate=6e-3, coarse_share=0.5, guided=0.9),
     # Ours, for one data-centre GPU: wider, larger crops.
     "dilated-large": TrainingConfig(
         network_config={"channels": 192, "shallow": 64}, discriminator="patch-r1-wide", batch=160, learning_rate=6e-4,

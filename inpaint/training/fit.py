@@ -27,8 +27,8 @@ from inpaint.training.validation import Scores, Validation
 LONGEST_SHORT_SIDE = 1024  # pixels: a user's few photos are kept larger than a training pack's
 LEAST_KNOWN = 0.2  # of a photo
 FIT = replace(
-    PRESETS["dilated"], minutes=5, learning_rate=3e-4, discriminator_rate=4e-4, warmup_steps=20, adversarial_from=60,
-    ema=0.97, validate_steps=0,
+    PRESETS["dilated"], optimizer="adamw", minutes=5, learning_rate=3e-4, discriminator_rate=4e-4, warmup_steps=20,
+    adversarial_from=60, ema=0.97, validate_steps=0,
 )  # fmt: skip
 
 

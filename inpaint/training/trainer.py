@@ -26,6 +26,7 @@ from inpaint.training.adversarial import Adversary
 from inpaint.training.batches import Batch, Batches
 from inpaint.training.config import TrainingConfig
 from inpaint.training.guides import make_guides
+from inpaint.training.muon import Muon
 
 FIXED = ("network", "network_config", "discriminator", "size", "optimizer")  # may not change when a run goes on
 
@@ -65,6 +66,8 @@ class Trainer:
     def _optimizer(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
         if self.config.optimizer == "adadelta":
             return torch.optim.Adadelta(network.parameters(), rate)
+        if self.config.optimizer == "muon" and network is self.generator:
+            return Muon(network.parameters(), rate, self.config.momentum, self.config.betas)
         return torch.optim.AdamW(network.parameters(), rate, self.config.betas, weight_decay=1e-4)
 
     @property
