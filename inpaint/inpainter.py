@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
-from inpaint.filling.blend import seam_score
+from inpaint.filling.blend import mix, seam_score
 from inpaint.filling.choose import Choice, choose_engine, hole_depth, network_suffices
+from inpaint.filling.classical import DUST, fill_dust, find_dust
 from inpaint.filling.engines import WindowEngines, variants
 from inpaint.filling.enlarge import paste_enlarged, shrink_factor, shrink_window
 from inpaint.filling.kernels import Kernel
@@ -93,8 +94,9 @@ class Inpainter:
         results = [photo.copy() for _ in range(options.candidates)]
         done: list[list[HoleReport]] = [[] for _ in results]
         stretches = told.split([float(window.area) for window in windows])
+        before = np.zeros(mask.shape, bool) if any(window.tile for window in windows) else None
         for window, stretch in zip(windows, stretches, strict=True):
-            self._fill_window(photo, mask, window, options, results, done, report, stretch)
+            self._fill_window(photo, mask, window, options, results, done, report, stretch, before)
         report.holes = done[0]
         for holes in done:
             engines = ", ".join(sorted({hole.engine for hole in holes}))
@@ -108,11 +110,12 @@ class Inpainter:
 
     def _fill_window(
         self, photo: Pixels, mask: Mask, window: Window, options: FillOptions, results: list[Pixels],
-        done: list[list[HoleReport]], report: FillReport, progress: Progress,
+        done: list[list[HoleReport]], report: FillReport, progress: Progress, before: Mask | None,
     ) -> None:
         window = widen(window, mask)
         hole = np.ascontiguousarray(mask[window.crop])
-        own = window.own
+        own, weight = window.own, window.weight
+        shared = None if before is None or weight is None else own & before[window.crop]
         factor = shrink_factor(hole.size, int(hole.sum()))
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
@@ -126,21 +129,32 @@ class Inpainter:
         )
         if named:
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
+        new = own if shared is None else own & ~shared
+        dust = find_dust(hole) & own
+        reason = choice.reason
+        if not named and choice.engine != "ns" and dust.any():
+            reason += f"; specks of at most {DUST} pixels from their neighbours"
         ways = variants(choice.engine, choice.guide, options.seed, len(results), choice.share)
         for way, stretch, result, holes in zip(ways, filling.split([1.0] * len(ways)), results, done, strict=True):
             fill = engines.fill(way, stretch)
             start = time.perf_counter()
             filled = paste_enlarged(fill, photo[window.crop], hole, own, factor)
+            if not named:
+                filled = fill_dust(filled, dust)
+            if shared is not None and weight is not None:
+                filled[shared] = mix(result[window.crop][shared], filled[shared], weight[shared])
             result[window.crop][own] = filled[own]
             box = (window.left, window.top, window.right, window.bottom)
             holes.append(HoleReport(
-                engine=way.engine, seed=way.seed, box=box, hole_pixels=int(own.sum()), shrunk=factor,
+                engine=way.engine, seed=way.seed, box=box, hole_pixels=int(new.sum()), shrunk=factor,
                 hole_depth=round(factor * depth, 1),
                 network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
                 seam=round(seam_score(filled, hole), 3), scores=choice.scores,
-                reason=choice.reason if way is ways[0] else "an alternative",
+                reason=reason if way is ways[0] else "an alternative",
             ))  # fmt: skip
             report.seconds["blend"] = report.seconds.get("blend", 0.0) + time.perf_counter() - start
+        if before is not None:
+            before[window.crop] |= own
 
     def _reach(self, hole: Mask) -> float | None:
         """How far the network sees from a pixel of a window, in its pixels; None where a network does not say."""

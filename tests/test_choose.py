@@ -59,10 +59,42 @@ def test_flat_colour_is_copied_exactly_and_grain_goes_on(inpainter, grain, reaso
         assert np.array_equal(result.photo, photo)
 
 
-def test_where_nothing_can_be_copied_the_network_fills():
-    hole = np.random.default_rng(0).random((60, 60)) < 0.5
-    choice = choose_engine(scene(60, 60).astype(np.float32), hole, hole_depth(hole), 260.0)
-    assert choice.engine == "network" and "0 known patches" in choice.reason
+def test_where_nothing_can_be_copied_the_network_fills_unless_known_pixels_are_near():
+    deep, scattered = ~box(60, 60, 0, 0, 50, 5), np.random.default_rng(0).random((60, 60)) < 0.5
+    photo = scene(60, 60).astype(np.float32)
+    choice = choose_engine(photo, deep, hole_depth(deep), 260.0)
+    assert choice.engine == "network" and "known patches" in choice.reason
+    for hole in (scattered, ~box(60, 60, 20, 20, 24, 24)):
+        near = choose_engine(photo if hole is scattered else 0 * photo, hole, hole_depth(hole), 260.0)
+        assert near.engine == "ns" and "0 known patches" in near.reason
+
+
+def test_scattered_pixels_come_back_close(inpainter):
+    photo = scene(160, 200)
+    mask = np.random.default_rng(0).random((160, 200)) < 0.8
+    filled, network = (inpainter.fill(photo, mask, FillOptions(engine=engine)).photo for engine in ("auto", "network"))
+    errors = [np.abs(x[mask].astype(float) - photo[mask]).mean() for x in (filled, network)]
+    assert errors[0] < 0.6 * errors[1]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("deep", [False, True])
+def test_specks_are_filled_from_their_neighbours(inpainter, beside, deep):
+    y, x = np.mgrid[:200, :240]
+    photo = np.stack([60 + x / 2, 40 + y / 2, 200 - x / 3], axis=2).astype(np.uint8)
+    photo = photo.astype(np.uint16) * 257 if deep else photo
+    specks = np.zeros((200, 240), bool)
+    specks[20:180:16, 20:100:16] = specks[100:103, 210:213] = True
+    mask = specks.copy()
+    mask[60:140, 130:200] |= beside
+    result = inpainter.fill(photo, mask)
+    error = np.abs(result.photo[specks].astype(float) - photo[specks]).max() / (257 if deep else 1)
+    assert error <= 4
+    assert np.array_equal(result.photo[~mask], photo[~mask])
+    assert all("specks of at most 9 pixels" in hole.reason for hole in result.report.holes)
+    assert any(hole.engine != "ns" for hole in result.report.holes) == beside
+    named = inpainter.fill(photo, mask, FillOptions(engine="telea")).report.holes[0]
+    assert "specks" not in named.reason
 
 
 def bricks(side=256):

@@ -38,6 +38,16 @@ def test_shrinking_does_not_depend_on_strips(monkeypatch, factor):
     assert np.allclose(whole[0], parts[0], atol=1e-3) and np.array_equal(whole[1], parts[1])
 
 
+@pytest.mark.parametrize("factor", [2, 4])
+def test_enlarging_does_not_depend_on_strips(monkeypatch, factor):
+    fill = np.random.default_rng(0).uniform(0, 255, (40, 70, 3)).astype(np.float32)
+    whole = enlarge._smooth_rows(fill, 0, (40 * factor, 70 * factor - 1), factor)
+    monkeypatch.setattr(enlarge, "WIDEST", 4 * factor)
+    assert np.abs(enlarge._smooth_rows(fill, 0, whole.shape[:2], factor) - whole).max() < 0.1
+    part = enlarge._smooth_rows(fill, 9 * factor, (5 * factor, whole.shape[1]), factor)
+    assert np.abs(part - whole[9 * factor : 14 * factor]).max() < 0.1
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_pixels_are_copied_from_where_the_small_ones_came_from(dtype):
     rng = np.random.default_rng(2)

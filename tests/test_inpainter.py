@@ -107,6 +107,24 @@ def test_slivers_and_constant_photos(inpainter, size, engine):
     assert engine != "patch" or np.abs(filled.astype(int) - 140).max() <= 1  # OpenCV's Telea drifts in deep holes
 
 
+def test_a_long_band_shows_no_step_between_its_tiles(inpainter):
+    photo = scene(160, 1100)
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[70:94] = True
+    result = inpainter.fill(photo, mask)
+    assert len(result.report.holes) == 3 and sum(hole.hole_pixels for hole in result.report.holes) == mask.sum()
+    steps = np.abs(np.diff(result.photo[70:94].astype(float), axis=1)).mean(axis=(0, 2))
+    assert steps[511] <= 1.5 * np.median(steps[440:580]) + 1 and steps[1023] <= 1.5 * np.median(steps[950:1090]) + 1
+
+
+def test_photos_wider_than_opencv_can_map_are_filled(inpainter):
+    photo = np.full((80, 34000, 3), 90, np.uint8)
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[8:72, 300:33700] = True
+    filled = inpainter.fill(photo, mask, FillOptions(engine="telea"))
+    assert filled.report.holes[0].shrunk > 1 and np.abs(filled.photo.astype(int) - photo).max() <= 4
+
+
 def test_report_is_json(inpainter):
     report = json.loads(inpainter.fill(scene(200, 300), holes(200, 300)["middle"]).report.to_json())
     assert report["width"] == 300 and report["holes"][0]["network_reach"] > 100

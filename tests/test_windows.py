@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from inpaint.filling.windows import MOST_PIXELS, find_windows, widen
+from inpaint.filling.windows import FULL_SIDE, LAP, MOST_PIXELS, TILE, find_windows, widen
 
 
 def random_boxes(seed, shape=(900, 1400), most=40, largest=90):
@@ -39,8 +39,10 @@ def test_every_hole_pixel_is_filled_once_and_no_other(seed, context):
 @pytest.mark.parametrize("seed", range(3))
 def test_large_holes_among_specks_are_filled_once(seed):
     mask = specks(3000, (900, 1400)) | random_boxes(seed, most=4, largest=300)
-    assert np.array_equal(covered(mask), mask.astype(int))
-    assert len(find_windows(mask, 1.0)) < 20
+    times = covered(mask)
+    assert np.array_equal(times > 0, mask) and len(find_windows(mask, 1.0)) < 24
+    y, x = np.nonzero(times > 1)  # only near the edges of tiles
+    assert (np.minimum(np.abs(y - TILE), np.abs(x % TILE - TILE * (x % TILE > TILE // 2))) <= LAP).all()
 
 
 def test_a_hole_gets_the_context_asked_for():
@@ -55,7 +57,7 @@ def test_a_hole_gets_the_context_asked_for():
 
 def test_thousands_of_specks_are_one_pass_of_tiles():
     windows = find_windows(specks(4000), 1.0)
-    assert len(windows) <= 24 and max(window.longest for window in windows) <= 512 + 2 * 48
+    assert len(windows) <= 24 and max(window.longest for window in windows) <= 512 + 2 * (48 + LAP)
 
 
 def test_a_long_scratch_stays_at_full_size_and_narrow():
@@ -63,8 +65,35 @@ def test_a_long_scratch_stays_at_full_size_and_narrow():
     for x in range(100, 3900):
         mask[x // 2 : x // 2 + 3, x] = True
     windows = find_windows(mask, 1.0)
-    assert np.array_equal(covered(mask), mask.astype(int))
-    assert max(window.longest for window in windows) <= 512 + 2 * 80
+    assert np.array_equal(covered(mask) > 0, mask)
+    assert max(window.longest for window in windows) <= 512 + 2 * (80 + LAP)
+
+
+def test_tiles_hand_over_gradually():
+    mask = np.zeros((1400, 1400), bool)
+    mask[100:106] = mask[:, 700:706] = True
+    windows = find_windows(mask, 1.0)
+    assert all(window.tile for window in windows)
+    shown = np.zeros(mask.shape)
+    for window in windows:
+        weight = window.weight
+        assert weight is not None and weight.min() >= 0 and weight.max() == 1
+        part = shown[window.crop]
+        part[window.own] = ((1 - weight) * part + weight * window.left)[window.own]
+    steps = np.abs(np.diff(shown[102, 20:650]))
+    assert 0 < steps.max() <= 512 / (2 * LAP) + 1  # from the left side of the first tile to that of the second
+
+
+def test_near_holes_share_a_window_while_it_is_filled_at_full_size():
+    mask = np.zeros((2000, 2000), bool)
+    mask[200:240, 200:240] = mask[200:240, 300:340] = True
+    (both,) = find_windows(mask, 1.0)
+    assert both.longest <= FULL_SIDE
+    for y in range(500, 1900, 150):
+        for x in range(200, 1900, 150):
+            mask[y : y + 60, x : x + 60] = True
+    windows = find_windows(mask, 1.0)
+    assert max(window.longest for window in windows) <= FULL_SIDE and np.array_equal(covered(mask), mask.astype(int))
 
 
 @pytest.mark.parametrize("side", [300, 900, 1300])

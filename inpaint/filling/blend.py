@@ -227,6 +227,12 @@ def paste(fill: NDArray[np.float32], photo: Pixels, mask: NDArray[np.bool_]) -> 
     return np.where(mask[..., None], rounded, photo)
 
 
+def mix(first: Pixels, second: Pixels, weight: NDArray[np.float32]) -> Pixels:
+    """Two fills of the same pixels, uint8 or uint16 (N, 3), the second counting by its weight float32 (N,)."""
+    share = weight[:, None].astype(np.float64)
+    return np.rint((1 - share) * first + share * second).astype(first.dtype)
+
+
 def seam_score(photo: Pixels, mask: NDArray[np.bool_]) -> float:
     """How much sharper the steps across the seam are than steps between known pixels of the window.
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.filling.classical import DUST, find_dust
 from inpaint.filling.detail import MIN_SOURCES, valid_sources
 from inpaint.filling.structure import FINEST
 
@@ -32,7 +33,8 @@ QUIET = 10  # percentile of the blocks' standard deviations that tells: there is
 BLOCK = 8  # side of these blocks, pixels
 WORSE = 1.25  # times the error without added detail, from which on that with half of it speaks against it
 DIAGONAL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at a smaller size would not show it, pixels
+HAIRLINE = 8.0  # depth up to which a hole is a hairline: the network's fill at a smaller size would not show it; with
+# nothing to copy around it diffusion is best, pixels
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,13 @@ def choose_engine(
             None; asked only where they decide.
 
     Returns:
-        `network` where fewer than 50 known patches can be copied; `detail` guided by diffusion in hairlines of windows
-        that the network would fill at a smaller size, and where one flat colour is all around, which the network misses
-        by 2 to 4 levels; `patch` in an even texture, unless the hole is a hairline; in all other places `detail`: with
-        `both` and three quarters of the patches' detail; or, where the network may fill alone, `refined`, and in grain,
-        if the hole is not shallow, and it did not do worse in a stand-in, with half of the detail added.
+        `ns` where the hole is nothing but specks, or where fewer than 50 known patches can be copied, but one flat
+        colour is all around or every hole pixel is near a known one; `network` where few can be copied otherwise;
+        `detail` guided by diffusion in hairlines of windows that the network would fill at a smaller size, and where
+        one flat colour is all around, which the network misses by 2 to 4 levels; `patch` in an even texture, unless the
+        hole is a hairline; in all other places `detail`: with `both` and three quarters of the patches' detail; or,
+        where the network may fill alone, `refined`, and in grain, if the hole is not shallow, and it did not do worse
+        in a stand-in, with half of the detail added.
     """
     sources = int(valid_sources(hole).sum())
     scores = {
@@ -165,6 +169,11 @@ def choose_engine(
     }  # fmt: skip
     if reach is not None:
         scores["depth_to_reach"] = round(depth / reach, 3)
+    if find_dust(hole).sum() == hole.sum():
+        return Choice("ns", "network", scores, f"specks of at most {DUST} pixels, which their neighbours tell best")
+    flat = rim_spread(photo, hole) <= FLAT
+    if sources < MIN_SOURCES and (flat or depth <= HAIRLINE):
+        return Choice("ns", "network", scores, f"only {sources} known patches to copy from, but known pixels are near")
     if sources < MIN_SOURCES:
         return Choice("network", "network", scores, f"only {sources} known patches to copy from")
     if depth <= HAIRLINE and max(hole.shape) > FINEST:
@@ -174,7 +183,7 @@ def choose_engine(
         scores["colour_between_parts"], scores["contrast_spread"] = round(even[0], 3), round(even[1], 3)
         if even[0] <= EVEN and even[1] <= ALIKE:
             return Choice("patch", "network", scores, "all around is one texture, which patches alone go on best")
-    if rim_spread(photo, hole) <= FLAT:
+    if flat:
         return Choice("detail", "diffusion", scores, "all around is one flat colour, which patches copy exactly")
     if not alone:
         reason = "the network, with most of the detail of patches"

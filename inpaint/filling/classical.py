@@ -4,8 +4,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inpaint.filling.blend import paste, working_scale
+from inpaint.filling.report import Pixels
+
 RADIUS = 3  # neighbourhood of a pixel, pixels
 SLIVER = 8  # narrower windows are widened by repeating their edge, pixels
+DUST = 9  # pixels of a connected hole up to which it is a speck, which the network has not met in training
 _METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 
 
@@ -34,3 +38,19 @@ def fill_classical(
     channels = [cv2.inpaint(np.ascontiguousarray(levels[..., c]), hole, RADIUS, method) for c in range(3)]
     fill = np.stack(channels, axis=2).astype(np.float32) * np.float32(255 / 65535)
     return np.where(mask[..., None], fill, photo).astype(np.float32)
+
+
+def find_dust(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The specks of a mask bool (H, W): its connected parts of at most 9 pixels (diagonal neighbours are connected)."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    small = stats[:, cv2.CC_STAT_AREA] <= DUST
+    small[0] = False
+    return np.asarray(small[labels] if small.any() else np.zeros_like(mask))
+
+
+def fill_dust(photo: Pixels, dust: NDArray[np.bool_]) -> Pixels:
+    """A photo uint8 or uint16 (H, W, 3) without its specks, bool (H, W), each filled from its neighbours by `ns`."""
+    if not dust.any():
+        return photo
+    fill = fill_classical("ns", working_scale(photo), dust, photo.dtype == np.uint16)
+    return paste(fill, photo, dust)

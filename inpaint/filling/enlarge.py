@@ -12,6 +12,8 @@ from inpaint.filling.windows import MOST_PIXELS
 
 MOST_HOLE_PIXELS = 300_000  # of a window that is worked on at full size
 STRIP = 256  # rows that are held as float32 at once
+WIDEST = 16_384  # columns that are enlarged at once
+REACH = 3  # small pixels on each side that cubic interpolation may need
 
 Mask = NDArray[np.bool_]
 
@@ -90,7 +92,13 @@ def paste_enlarged(small: Synthesis, photo: Pixels, hole: Mask, own: Mask, facto
 def _smooth_rows(fill: NDArray[np.float32], top: int, shape: tuple[int, ...], factor: int) -> NDArray[np.float32]:
     """Rows of a small picture enlarged with cubic interpolation, float32 (*shape, 3) in [0, 255]."""
     y = (np.arange(top, top + shape[0], dtype=np.float32) + 0.5) / factor - 0.5
-    x = (np.arange(shape[1], dtype=np.float32) + 0.5) / factor - 0.5
-    at_x, at_y = np.meshgrid(x, y)
-    rows = cv2.remap(fill, at_x, at_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.clip(rows, 0, 255).astype(np.float32)
+    first = max(0, top // factor - REACH)
+    rows = fill[first : (top + shape[0]) // factor + REACH + 1]
+    strips = []
+    for left in range(0, shape[1], WIDEST):  # cv2.remap takes no more than 32,767 columns
+        x = (np.arange(left, min(left + WIDEST, shape[1]), dtype=np.float32) + 0.5) / factor - 0.5
+        start = max(0, left // factor - REACH)
+        part = np.ascontiguousarray(rows[:, start : (left + WIDEST) // factor + REACH + 1])
+        at_x, at_y = np.meshgrid(x - start, y - first)
+        strips.append(cv2.remap(part, at_x, at_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+    return np.clip(np.concatenate(strips, axis=1), 0, 255).astype(np.float32)

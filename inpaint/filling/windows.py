@@ -17,7 +17,8 @@ TILE = 512  # side of the tiles into which wide-spread small holes are cut, pixe
 DEPTHS = 16  # a hole's own depths that count as its size when it is long and thin
 SHALLOW = 16.0  # depth up to which a group of holes is cut into tiles when it is long, or one of many, pixels
 MANY = 128  # more shallow groups than this are gathered tile by tile
-MERGED_SIDE = 1024  # windows are merged only up to this side, pixels
+FULL_SIDE = 512  # side up to which the network fills a window at full size; near ones are merged up to it, pixels
+LAP = 16  # by which tiles reach into their neighbours, where their fills are blended, pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Window:
         top, left, bottom, right: the rectangle.
         core: bounding box of the holes that it fills.
         holes: bool (H, W) of the whole photo: those of its holes that may be filled here.
+        tile: of windows that share holes with their neighbours, the rectangle whose upper and left edges are blended.
     """
 
     top: int
@@ -36,6 +38,7 @@ class Window:
     right: int
     core: Core
     holes: Mask
+    tile: Box | None = None
 
     @property
     def crop(self) -> tuple[slice, slice]:
@@ -62,13 +65,27 @@ class Window:
         ]
         return mine
 
+    @property
+    def weight(self) -> NDArray[np.float32] | None:
+        """How much this window's fill counts against that of the tiles before it, float32 (h, w); None = all."""
+        if self.tile is None:
+            return None
+        rows = np.arange(self.top, self.bottom) - self.tile[0]
+        columns = np.arange(self.left, self.right) - self.tile[1]
+        first = self.tile[0] == 0, self.tile[1] == 0  # nothing lies before these
+        ramps = [
+            np.ones(len(at)) if edge else np.clip((at + 0.5) / (2 * LAP), 0, 1)
+            for at, edge in zip((rows, columns), first, strict=True)
+        ]
+        return np.minimum(ramps[0][:, None], ramps[1][None]).astype(np.float32)
+
     def grown(self, margin: int) -> "Window":
         """The window of the same core with this margin on each side, cut at the photo's edges (pixels)."""
         top, left, bottom, right = self.core
         height, width = self.holes.shape
         return Window(
             max(0, top - margin), max(0, left - margin), min(height, bottom + margin), min(width, right + margin),
-            self.core, self.holes,
+            self.core, self.holes, self.tile,
         )  # fmt: skip
 
 
@@ -96,40 +113,60 @@ def _size(core: Core) -> tuple[int, int]:
     return core[2] - core[0], core[3] - core[1]
 
 
-def _cut(core: Core, mask: Mask) -> list[Core]:
-    """The tiles of a core that hold hole pixels, each tightened to them."""
+def _cut(core: Core, mask: Mask) -> list[tuple[Core, Box]]:
+    """The overlapping tiles of a core that hold hole pixels, each tightened to them, and the tiles themselves."""
     top, left, bottom, right = core
-    tiles = [
-        _tighten((y, x, min(y + TILE, bottom), min(x + TILE, right)), mask)
-        for y in range(top, bottom, TILE)
-        for x in range(left, right, TILE)
-    ]
-    return [tile for tile in tiles if tile is not None]
+    found = []
+    for y in range(top, bottom, TILE):
+        for x in range(left, right, TILE):
+            tile = max(top, y - LAP), max(left, x - LAP), min(y + TILE + LAP, bottom), min(x + TILE + LAP, right)
+            if mask[y : y + TILE, x : x + TILE].any() and (tight := _tighten(tile, mask)):
+                found.append((tight, tile))
+    return found
 
 
-def _merge(cores: list[Core], depths: list[float], context: float) -> list[tuple[Core, float]]:
-    """Join cores that meet, or whose contexts meet while the joint core stays small."""
+def _merge(cores: list[Core], depths: list[float], context: float, shape: tuple[int, ...]) -> list[tuple[Core, float]]:
+    """Join cores that meet, or whose contexts meet while the joint window is still filled at full size."""
+
+    def side(core: Core, depth: float) -> int:
+        margin = _margin(core, depth, context)
+        rows = min(shape[0], core[2] + margin) - max(0, core[0] - margin)
+        return max(rows, min(shape[1], core[3] + margin) - max(0, core[1] - margin))
+
+    def small(i: int, j: int) -> bool:
+        joined = _closure(unite([cores[i], cores[j]]), cores)
+        largest = max(FULL_SIDE, side(cores[i], depths[i]), side(cores[j], depths[j]))
+        return side(joined, max(depths[i], depths[j])) <= largest
+
     merging = True
     while merging:
         merging = False
         for i in range(len(cores)):
             for j in range(len(cores) - 1, i, -1):
-                joined = unite([cores[i], cores[j]])
-                small = max(_size(joined)) <= MERGED_SIDE
                 reach = _margin(cores[i], depths[i], context) + _margin(cores[j], depths[j], context)
                 top, left, bottom, right = cores[i]
-                near = small and overlap((top - reach, left - reach, bottom + reach, right + reach), cores[j])
-                if near or overlap(cores[i], cores[j]):
-                    cores[i], depths[i] = joined, max(depths[i], depths[j])
+                near = overlap((top - reach, left - reach, bottom + reach, right + reach), cores[j])
+                if overlap(cores[i], cores[j]) or (near and small(i, j)):
+                    cores[i], depths[i] = unite([cores[i], cores[j]]), max(depths[i], depths[j])
                     del cores[j], depths[j]
                     merging = True
     return list(zip(cores, depths, strict=True))
 
 
+def _closure(core: Core, cores: list[Core]) -> Core:
+    """A core with all that it overlaps, and what these overlap then."""
+    while True:
+        wider = unite([core, *(other for other in cores if overlap(core, other))])
+        if wider == core:
+            return core
+        core = wider
+
+
 def find_windows(mask: Mask, context: float) -> list[Window]:
     """Windows that together cover every hole.
 
-    Many shallow holes (specks, dust, hairlines) are gathered tile by tile: one pass over the photo.
+    Many shallow holes (specks, dust, hairlines) are gathered tile by tile: one pass over the photo. Tiles overlap, and
+    what two of them fill is blended (`Window.weight`), so that a long band shows no step between them.
 
     Args:
         mask: bool (H, W), True = hole, not empty.
@@ -137,7 +174,7 @@ def find_windows(mask: Mask, context: float) -> list[Window]:
             depth where that is less (a long scratch needs no more than its own neighbourhood).
 
     Returns:
-        windows in reading order; their `own` pixels together are the mask.
+        windows in reading order; their `own` pixels together are the mask, and only tiles share some.
     """
     reach = np.ones((2 * LEAST_CONTEXT // 2 + 1,) * 2, np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(mask.astype(np.uint8), reach))
@@ -148,20 +185,22 @@ def find_windows(mask: Mask, context: float) -> list[Window]:
     ]
     depths = [_depth(core, mask) for core in cores]
     shallow = [k for k in range(len(cores)) if depths[k] <= SHALLOW]
-    found: list[tuple[Core, float, Mask]] = []
+    found: list[tuple[Core, float, Mask, Box | None]] = []
     deep = mask
     if len(shallow) > MANY or any(max(_size(cores[k])) > TILE for k in shallow):
         is_shallow = np.zeros(count, bool)
         is_shallow[[k + 1 for k in shallow]] = True
         thin = is_shallow[labels] & mask
         deep = mask & ~thin
-        found = [(tile, _depth(tile, thin), thin) for tile in _cut((0, 0, *mask.shape), thin)]
+        found = [(core, _depth(core, thin), thin, tile) for core, tile in _cut((0, 0, *mask.shape), thin)]
         others = np.flatnonzero(~is_shallow[1:])
         cores, depths = [cores[k] for k in others], [depths[k] for k in others]
     del labels
-    found += [(core, depth, deep) for core, depth in _merge(cores, depths, context)]
-    found.sort(key=lambda entry: entry[0])
-    return [Window(*core, core, part).grown(_margin(core, depth, context)) for core, depth, part in found]
+    found += [(core, depth, deep, None) for core, depth in _merge(cores, depths, context, mask.shape)]
+    found.sort(key=lambda entry: (entry[3] or entry[0], entry[0]))
+    return [
+        Window(*core, core, part, tile).grown(_margin(core, depth, context)) for core, depth, part, tile in found
+    ]
 
 
 def widen(window: Window, mask: Mask) -> Window:
