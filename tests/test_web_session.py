@@ -153,6 +153,28 @@ def test_a_wrong_ending_is_put_right(actions, tmp_path):
     assert actions.ask({"action": "download", "token": token, "step": 0})["name"] == "really.png"
 
 
+@pytest.mark.parametrize("name", ["0.png", "1.png", "0-small.png", "1-hole.npy", "photo"])
+def test_a_photo_may_be_named_like_a_file_of_the_history(actions, tmp_path, name):
+    photo = np.dstack([scene(60, 80), np.full((60, 80), 255, np.uint8)])
+    Image.fromarray(photo).save(tmp_path / "up", "PNG", dpi=(300, 300))
+    uploaded = (tmp_path / "up").read_bytes()
+    state = actions.ask({"action": "open", "path": str(tmp_path / "up"), "name": name})["state"]
+    fill(actions, state)
+    assert state["name"] == name
+    session = actions.store.get(state["token"])
+    assert session.path.read_bytes() == uploaded
+    session.let_go()
+    reply = actions.ask({"action": "download", "token": state["token"], "step": 0})
+    assert np.array_equal(shown(reply["file"]), photo)
+    assert not any("/" in text for text in (reply["name"], reply["proof"], *reply["notes"]))
+    session.path.unlink()
+    lost = actions.ask({"action": "download", "token": state["token"], "step": 1})
+    assert lost["error"]["text"].startswith(f"{name}: ")
+    actions.store.max_age = -1
+    actions.store.sweep()
+    assert not session.path.exists() and not session.folder.exists()
+
+
 def test_masks_up_and_down(actions, tmp_path):
     state = open_photo(actions, tmp_path)
     token = state["token"]

@@ -240,7 +240,8 @@ def explain(error: InpaintError, session: Session | None) -> Message:
         LOG.error("%s", error)
         text = "this model cannot be used; the server's log says why"
     if session is not None:
-        text = text.replace(f"{session.folder}{os.sep}", "")
+        for folder in (session.path.parent, session.folder):
+            text = text.replace(f"{folder}{os.sep}", "")
     kind = error.kind if isinstance(error, NothingFound) else KINDS.get(type(error), "")
     return {"error": {"kind": kind, "text": without_folders(text)}}
 

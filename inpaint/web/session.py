@@ -54,8 +54,8 @@ class Session:
     A step keeps only the pixels that it changed, on disk, so that a long history of a large photo stays small.
 
     Args:
-        folder: of its own, empty.
-        path: the photo's file, in that folder.
+        folder: of its own, for what is made from the photo.
+        path: the photo's file, where nothing else is written.
         limits: larger files are refused.
         decoders: read and write the file.
     """
@@ -261,8 +261,8 @@ class SessionStore:
         """
         self.sweep()
         folder = self.root / secrets.token_urlsafe(24)
-        folder.mkdir()
-        path = folder / safe_name(name)
+        path = folder / "photo" / safe_name(name)  # apart from the steps: a photo may be called 0.png
+        path.parent.mkdir(parents=True)
         try:
             shutil.move(upload, path)
             session = Session(folder, path, self.limits, self.decoders)
