@@ -235,6 +235,16 @@ def test_only_uploads_are_opened(actions, tmp_path, tmp_path_factory):
         actions.uploaded(str(tmp_path / "link.png"))
 
 
+def test_one_upload_serves_any_number_of_photos_and_masks(actions, tmp_path):
+    Image.fromarray(np.uint8(scene(72, 96)[..., 0] > 150) * 255).save(tmp_path / "same.png")
+    path = str(tmp_path / "same.png")  # the path of every upload of this file under this name
+    first, second = (actions.ask({"action": "open", "path": path, "name": "same.png"})["state"] for _ in range(2))
+    assert first["token"] != second["token"]
+    for state in (first, second):
+        assert actions.ask({"action": "upload_mask", "token": state["token"], "path": path})["mask"]["pixels"] > 0
+    assert "state" in actions.ask({"action": "open", "path": path, "name": "same.png"})
+
+
 def test_cancel_stops_and_adds_nothing(actions, tmp_path):
     state = open_photo(actions, tmp_path)
     request = {"work": "fill", "token": state["token"], "operations": SQUARE}

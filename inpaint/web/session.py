@@ -250,10 +250,10 @@ class SessionStore:
         self._lock = threading.Lock()
 
     def open(self, upload: Path, name: str) -> Session:
-        """A new session for an uploaded file, which is moved into it.
+        """A new session with a copy of a file.
 
         Args:
-            upload: the file.
+            upload: the file; it stays, since whoever uploads the same file again is given the same path.
             name: what the person called it.
 
         Raises:
@@ -264,7 +264,7 @@ class SessionStore:
         path = folder / "photo" / safe_name(name)  # apart from the steps: a photo may be called 0.png
         path.parent.mkdir(parents=True)
         try:
-            shutil.move(upload, path)
+            shutil.copyfile(upload, path)
             session = Session(folder, path, self.limits, self.decoders)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
