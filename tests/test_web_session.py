@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,7 +10,7 @@ from inpaint.web.actions import Actions, edited
 from inpaint.web.networks import Networks
 from inpaint.web.pictures import proxy_size
 from inpaint.web.session import MOST_STEPS, SessionGone, safe_name
-from inpaint.web.work import Busy, with_progress
+from inpaint.web.work import Busy, restore, with_progress
 from tests.conftest import scene
 
 SQUARE = [{"tool": "polygon", "points": [20, 20, 50, 20, 50, 45, 20, 45]}]
@@ -96,6 +98,27 @@ def test_restore_brings_the_original_back(actions, tmp_path):
     assert (now[20:45, 35:50] != scene(72, 96)[20:45, 35:50]).any()
     nothing = actions.ask({"action": "restore", "token": state["token"], "operations": SPOT})
     assert "nothing to restore" in nothing["error"]["text"]
+
+
+def test_two_restored_strokes_at_once_are_both_kept(actions, tmp_path, monkeypatch):
+    state = open_photo(actions, tmp_path)
+    fill(actions, state)
+    session = actions.store.get(state["token"])
+    real, second = session.add_step, []
+    right = [{"tool": "polygon", "points": [35, 20, 50, 20, 50, 45, 35, 45]}]
+
+    def add_step(*given):  # the second stroke comes while the first one is being kept
+        if not second:
+            second.append(threading.Thread(target=restore, args=(session, right)))
+            second[0].start()
+            second[0].join(0.3)
+        return real(*given)
+
+    monkeypatch.setattr(session, "add_step", add_step)
+    restore(session, [{"tool": "polygon", "points": [20, 20, 35, 20, 35, 45, 20, 45]}])
+    second[0].join()
+    assert [step.parent for step in session.steps] == [-1, 0, 1, 2] and session.current == 3
+    assert np.array_equal(session.pixels(3), scene(72, 96))
 
 
 def test_candidates_are_alternatives_and_again_takes_another_seed(actions, tmp_path):
