@@ -143,6 +143,7 @@ class MaskCanvas {
   startWork(work, values = {}) {
     if (!this.state || this.busy) return;
     this.job = Math.random().toString(36).slice(2);
+    this.heard = -1;
     this.setBusy(true);
     this.work({ work, language: this.text("locale"), token: this.state.token, job: this.job, ...values });
   }
@@ -160,6 +161,8 @@ class MaskCanvas {
   // A message that the queue sent: progress, or the end of some work.
   async receive(message) {
     if (!message || !message.kind || message.job !== this.job) return; // or it was cancelled while it waited
+    if (message.serial <= this.heard) return; // Gradio delivers the last message twice
+    this.heard = message.serial;
     if (message.kind === "progress") {
       this.begun = true;
       if (this.busy) this.showProgress(message.stage, message.done);
