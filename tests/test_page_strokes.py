@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.conftest import scene
-from tests.pages import mask_on_canvas, saved_png, upload
+from tests.pages import act, drag, fill, mask_on_canvas, saved_png, status, upload
 
 pytest_plugins = ["tests.pages"]
 CANVAS = "document.querySelector('.mc').parentElement.maskCanvas"
@@ -41,3 +41,36 @@ def test_what_is_found_is_marked_once(page, tmp_path, monkeypatch):
     for _ in range(2):
         page.keyboard.press("Control+z")
     assert mask_on_canvas(page) == 0
+
+
+def reload(page):
+    page.reload()
+    page.wait_for_function("document.querySelector('.mc')?.parentElement.maskCanvas?.photo")
+
+
+def test_a_reload_shows_the_photo_and_the_strokes_of_now(new_page, tmp_path):
+    page = new_page(locale="zh-CN")
+    upload(page, saved_png(scene(80, 80), tmp_path / "first.png"))
+    status(page, "first.png")
+    reload(page)  # nothing was painted yet
+    assert "first.png" in status(page, "first.png") and strokes(page) == []
+    drag(page, (30, 30), (36, 36))
+    fill(page, 2)
+    reload(page)
+    assert page.evaluate(f"{CANVAS}.state.current") == 1 and strokes(page) == []
+    page.click(".mc-report summary")
+    reason = page.inner_text(".mc-report td:last-child")
+    assert reason and not any("a" <= letter <= "z" for letter in reason.lower())  # Chinese after a reload, too
+    act(page, "undo-fill")
+    page.wait_for_selector('.mc-history [data-step="0"][aria-current]')
+    marked = mask_on_canvas(page)
+    reload(page)
+    assert strokes(page) == ["mask"] and mask_on_canvas(page) == marked
+    page.evaluate("""() => sessionStorage.setItem("inpaint", JSON.stringify(
+        { ...JSON.parse(sessionStorage.getItem("inpaint")), step: 1 }))""")  # another step became the current one
+    reload(page)
+    assert strokes(page) == []
+    upload(page, saved_png(scene(60, 70), tmp_path / "second.png"))
+    status(page, "second.png")
+    reload(page)
+    assert "second.png" in status(page, "second.png") and strokes(page) == []

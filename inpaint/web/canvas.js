@@ -246,19 +246,22 @@ class MaskCanvas {
     let kept = null;
     try { kept = JSON.parse(sessionStorage.getItem("inpaint")); } catch (error) { kept = null; }
     if (!kept || !kept.token) return;
-    const reply = await this.ask({ action: "resume", token: kept.token });
+    const reply = await this.ask({ action: "resume", language: this.text("locale"), token: kept.token });
     if (reply.error || this.state) return;
-    for (const operation of kept.operations) {
+    const operations = kept.step === reply.state.current ? kept.operations : []; // or a fill was ready after the page had gone
+    for (const operation of operations) {
       if (operation.tool === "mask") await this.fetchMask(operation, reply.state.proxy);
     }
-    this.strokes.reset(kept.operations);
+    if (this.state) return;
+    this.strokes.reset(operations);
     await this.show(reply.state);
     this.resize(true);
   }
 
   remember() {
     try {
-      sessionStorage.setItem("inpaint", JSON.stringify({ token: this.state.token, operations: this.strokes.items }));
+      const kept = { token: this.state.token, step: this.state.current, operations: this.strokes.items };
+      sessionStorage.setItem("inpaint", JSON.stringify(kept));
     } catch (error) { console.warn("the strokes will not survive a reload", error); }
   }
 
@@ -277,6 +280,7 @@ class MaskCanvas {
     this.trustShown = null;
     const first = !this.state || this.state.token !== state.token;
     this.state = state;
+    this.remember();
     const [picture, before] = await Promise.all([this.picture(this.step().picture), this.picture(this.step(0).picture)]);
     if (this.state !== state) return; // something newer was shown meanwhile
     this.photo = picture;
