@@ -74,3 +74,21 @@ def test_a_reload_shows_the_photo_and_the_strokes_of_now(new_page, tmp_path):
     status(page, "second.png")
     reload(page)
     assert "second.png" in status(page, "second.png") and strokes(page) == []
+
+
+def test_a_fill_that_was_undone_can_be_redone_while_only_its_mask_is_there(page, tmp_path):
+    upload(page, saved_png(scene(80, 80), tmp_path / "a.png"))
+    drag(page, (30, 30), (36, 36))
+    fill(page, 2)
+    redo = page.locator('[data-action="redo"]')
+    for again in (lambda: page.keyboard.press("Control+Shift+Z"), redo.click):
+        page.keyboard.press("Control+z")
+        page.wait_for_selector('.mc-history [data-step="0"][aria-current]')
+        assert strokes(page) == ["mask"] and redo.is_enabled()
+        again()
+        page.wait_for_selector('.mc-history [data-step="1"][aria-current]')
+        assert strokes(page) == []
+    page.keyboard.press("Control+z")
+    page.wait_for_selector('.mc-history [data-step="0"][aria-current]')
+    drag(page, (60, 60), (66, 66))
+    assert redo.is_disabled()

@@ -757,7 +757,14 @@ class MaskCanvas {
       this.paintAgain();
       this.remember();
       this.refresh();
-    } else if (this.state.redo >= 0 && !this.strokes.items.length) this.go(this.state.redo);
+    } else if (this.canRedoFill()) this.go(this.state.redo);
+  }
+
+  // An undone fill brings its mask back; more than that must not have been painted meanwhile.
+  canRedoFill() {
+    if (!this.state || this.state.redo < 0) return false;
+    const { items } = this.strokes, { mask } = this.step(this.state.redo);
+    return !items.length || (items.length === 1 && mask !== null && items[0].id === mask.id && items[0].mode === "add");
   }
 
   key(event) {
@@ -817,7 +824,7 @@ class MaskCanvas {
     const step = state && this.step();
     const painted = Boolean(this.strokes.items.length);
     const usable = {
-      "fill": state && !busy, "undo": painted || (state && state.undo >= 0), "redo": this.strokes.undone.length || (state && state.redo >= 0),
+      "fill": state && !busy, "undo": painted || (state && state.undo >= 0), "redo": this.strokes.undone.length || this.canRedoFill(),
       "clear": painted, "save-mask": painted, "upload-mask": state, "undo-fill": state && state.undo >= 0,
       "redo-fill": state && state.redo >= 0, "compare": state && state.current > 0, "last-mask": state && this.lastMask(),
       "again": step && step.kind === "fill" && !busy, "download": state, "download-png": state, "zoom-in": state, "zoom-out": state, "fit": state,
