@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.conftest import scene
-from tests.pages import act, drag, fill, mask_on_canvas, saved_png, status, upload
+from tests.pages import act, drag, fill, mask_on_canvas, saved_png, status, tool, upload, where
 
 pytest_plugins = ["tests.pages"]
 CANVAS = "document.querySelector('.mc').parentElement.maskCanvas"
@@ -92,3 +92,54 @@ def test_a_fill_that_was_undone_can_be_redone_while_only_its_mask_is_there(page,
     page.wait_for_selector('.mc-history [data-step="0"][aria-current]')
     drag(page, (60, 60), (66, 66))
     assert redo.is_disabled()
+
+
+def test_an_object_is_refined_where_it_is(page, tmp_path, monkeypatch):
+    asked = []
+
+    def find(photo, request):
+        asked.append([request["labels"], bool(request["box"])])
+        points = [[int(v) for v in point] for point in request["points"]]
+        mask = np.zeros(photo.shape[:2], bool)
+        for (x, y), label in zip(points, request["labels"], strict=True):
+            mask[y - 3 : y + 4, x - 3 : x + 4] = label
+        return mask
+
+    def click(x, y, times, shift=False, button="left"):
+        tool(page, "object")
+        if shift:
+            page.keyboard.down("Shift")
+        page.mouse.click(*where(page, x, y), button=button)
+        page.keyboard.up("Shift")
+        page.wait_for_function(f"{CANVAS}.job !== window.job && (window.job = {CANVAS}.job)")
+        status(page, "Object marked")
+        assert len(asked) == times
+
+    monkeypatch.setattr("inpaint.web.actions.find_object", find)
+    upload(page, saved_png(scene(100, 120), tmp_path / "a.png"))
+    click(20, 20, 1)
+    tool(page, "brush")
+    page.mouse.click(*where(page, 90, 80))
+    click(60, 20, 2, shift=True)
+    assert asked[-1] == [[1, 1], False] and strokes(page) == ["mask", "brush"]
+    assert marks(page, 20, 20) and marks(page, 60, 20) and marks(page, 90, 80)
+    click(20, 22, 3, button="right")
+    assert asked[-1] == [[1, 1, 0], False] and strokes(page) == ["mask", "brush"]
+    assert not marks(page, 20, 20) and marks(page, 60, 20) and marks(page, 90, 80)
+    page.keyboard.press("Control+z")
+    assert marks(page, 20, 20) and marks(page, 60, 20) and marks(page, 90, 80)
+    click(100, 20, 4, shift=True)  # goes on from what is seen: the point taken away was undone
+    assert asked[-1] == [[1, 1, 1], False] and strokes(page) == ["mask", "brush"]
+    act(page, "clear")
+    click(30, 60, 5, shift=True)  # the cleared object does not come back
+    assert asked[-1] == [[1], False] and not marks(page, 20, 20)
+    fill(page, 2)
+    click(20, 20, 6, shift=True)  # nor does one that was filled
+    assert asked[-1] == [[1], False] and strokes(page) == ["mask"]
+    page.keyboard.press("Escape")
+    click(60, 60, 7, shift=True)  # nor one that Esc ended
+    assert asked[-1] == [[1], False] and strokes(page) == ["mask", "mask"]
+    upload(page, saved_png(scene(100, 120), tmp_path / "b.png"))
+    status(page, "b.png")
+    click(60, 60, 8, shift=True)  # nor one of another photo
+    assert asked[-1] == [[1], False] and strokes(page) == ["mask"]

@@ -171,8 +171,8 @@ class MaskCanvas {
     this.setBusy(false);
     if (message.kind === "error") return this.explain(message.error);
     if (message.mask) {
-      await this.addMask(message.mask, message.work === "object" ? this.replacing : false);
-      this.replacing = false;
+      const { asked, replaces } = message.work === "object" ? this.looked : {};
+      await this.addMask(message.mask, "add", asked, replaces);
       return this.say(this.text("found_" + message.work, { pixels: this.number(message.mask.pixels) }));
     }
     this.strokes.reset();
@@ -357,11 +357,10 @@ class MaskCanvas {
     return { tool: "mask", id: operation.id, picture: operation.picture, mode: operation.mode };
   }
 
-  async addMask(mask, replaceLast = false, mode = "add") {
+  // `asked`: the clicks and the box that found it; `replaces`: the operation whose place it takes.
+  async addMask(mask, mode = "add", asked = null, replaces = null) {
     const operation = await this.fetchMask({ ...mask, mode });
-    if (replaceLast && this.strokes.items.length) this.strokes.undo();
-    this.commit(operation);
-    return operation;
+    this.commit(asked ? { ...operation, asked } : operation, replaces);
   }
 
   async edit(kind) {
@@ -369,7 +368,7 @@ class MaskCanvas {
     const pixels = Number(this.part("pixels").value) || 1;
     const reply = await this.request("edit", { operations: this.strokes.items, kind, pixels });
     if (reply) {
-      await this.addMask(reply.mask, false, "replace");
+      await this.addMask(reply.mask, "replace");
       this.say(this.text("marked", { pixels: this.number(reply.mask.pixels) }));
     }
   }
@@ -429,8 +428,8 @@ class MaskCanvas {
     this.overlay.getContext("2d").putImageData(image, box.left, box.top);
   }
 
-  commit(operation) {
-    this.strokes.add(operation);
+  commit(operation, replaces = null) {
+    this.strokes.add(operation, replaces);
     this.paintAgain();
     this.remember();
     this.refresh();
@@ -530,17 +529,22 @@ class MaskCanvas {
 
   // A click starts an object, Shift adds a point that belongs to it, Alt or the right button one that does not.
   findObject(drag, box) {
-    const more = (drag.plus || drag.minus) && this.objectAsked;
-    const asked = more ? this.objectAsked : { points: [], labels: [], box: null };
-    if (box) asked.box = box;
-    else {
+    const last = drag.plus || drag.minus ? this.lastObject() : null;
+    const before = last ? last.asked : { points: [], labels: [], box: null };
+    const asked = { points: [...before.points], labels: [...before.labels], box: box || before.box };
+    if (!box) {
       asked.points.push([drag.from[0], drag.from[1]]);
       asked.labels.push(drag.minus ? 0 : 1);
     }
-    this.objectAsked = asked;
-    this.replacing = Boolean(more);
+    this.looked = { asked, replaces: last };
     const shadow = document.querySelector("#shadow input");
     this.startWork("object", { ...asked, shadow: Boolean(shadow && shadow.checked) });
+  }
+
+  // The object that was marked last; none where Esc ended it or the mask was cleared or changed as a whole since.
+  lastObject() {
+    const found = this.strokes.items.findLast((one) => one.asked || one.tool === "clear" || one.mode === "replace");
+    return found && found.asked && found !== this.ended ? found : null;
   }
 
   addCorner(point, at, erase) {
@@ -814,7 +818,8 @@ class MaskCanvas {
   escape() {
     this.part("mask-menu").open = false;
     if (this.busy) this.act("cancel");
-    this.corners = this.drag = this.objectAsked = null;
+    this.corners = this.drag = null;
+    this.ended = this.lastObject() || this.ended;
     if (this.stroke) { this.stroke = null; this.paintAgain(); }
     this.draw();
   }
