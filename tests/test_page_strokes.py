@@ -143,3 +143,69 @@ def test_an_object_is_refined_where_it_is(page, tmp_path, monkeypatch):
     status(page, "b.png")
     click(60, 60, 8, shift=True)  # nor one of another photo
     assert asked[-1] == [[1], False] and strokes(page) == ["mask"]
+
+
+TOUCH = """([id, type, x, y]) => document.querySelector('.mc-canvas').dispatchEvent(new PointerEvent(type, {
+    pointerId: id, pointerType: "touch", clientX: x, clientY: y, button: 0, buttons: 1, bubbles: true }))"""
+
+
+def test_fingers_that_zoom_leave_nothing_behind(page, tmp_path):
+    def touch(finger, kind, x, y):
+        page.evaluate(TOUCH, [finger, f"pointer{kind}", *where(page, x, y)])
+
+    upload(page, saved_png(scene(100, 120), tmp_path / "a.png"))
+    page.evaluate("HTMLCanvasElement.prototype.setPointerCapture = () => {}")  # made up fingers cannot be captured
+    corners = f"{CANVAS}.corners ? {CANVAS}.corners.points.length / 2 : 0"
+    tool(page, "polygon")
+    for x, y in ((20, 20), (60, 20), (60, 60)):
+        touch(1, "down", x, y)
+        touch(1, "up", x, y)
+    assert page.evaluate(corners) == 3
+    for first in ((90, 70), (21, 21)):  # the second would close the polygon
+        scale = page.evaluate(f"{CANVAS}.view.scale")
+        touch(1, "down", *first)
+        touch(2, "down", 40, 40)
+        touch(2, "move", 44, 20)
+        touch(1, "up", *first)
+        touch(2, "up", 44, 20)
+        assert page.evaluate(corners) == 3 and strokes(page) == []
+        assert page.evaluate(f"{CANVAS}.view.scale") != scale
+    act(page, "fit")
+    for name in ("brush", "lasso", "object", "polygon"):
+        tool(page, name)
+        for finger in (1, 2, 3):
+            touch(finger, "down", 20 * finger, 50)
+        for finger in (3, 2, 1):
+            touch(finger, "move", 20 * finger, 60)
+            touch(finger, "up", 20 * finger, 60)
+        assert strokes(page) == [] and not page.evaluate(f"{CANVAS}.busy")
+    assert page.evaluate(corners) == 0 and mask_on_canvas(page) == 0
+
+
+def test_keys_let_go_and_enter_does_what_the_tool_does(page, tmp_path):
+    upload(page, saved_png(scene(100, 120), tmp_path / "a.png"))
+    holding = f"Boolean({CANVAS}.holding)"
+    send = "([kind, key]) => document.dispatchEvent(new KeyboardEvent(kind, { key, bubbles: true }))"
+    page.focus(".mc-canvas")
+    page.keyboard.down("c")
+    assert page.evaluate(holding)
+    page.evaluate(send, ["keyup", "C"])  # with Caps Lock, or Shift pressed meanwhile
+    assert not page.evaluate(holding)
+    page.keyboard.up("c")
+    page.keyboard.down("c")
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    assert not page.evaluate(holding)
+    page.keyboard.up("c")
+    for name in ("hand", "rectangle", "lasso"):
+        tool(page, name)
+        page.focus(".mc-canvas")
+        page.keyboard.press("Enter")
+        assert strokes(page) == []
+    tool(page, "polygon")
+    for closing in ([], ["ArrowUp"] * 4):  # at the last corner, and at the first
+        page.focus(".mc-canvas")
+        for keys in ([], ["ArrowRight"] * 4, ["ArrowDown"] * 4, ["ArrowLeft"] * 4, closing):
+            for key in [*keys, "Enter"]:
+                page.keyboard.press(key)
+        assert strokes(page) == ["polygon"] and page.evaluate(f"{CANVAS}.strokes.items[0].points.length") == 8
+        page.keyboard.press("Control+z")

@@ -114,12 +114,19 @@ class MaskCanvas {
     on(document, "keydown", (event) => this.key(event));
     on(document, "keyup", (event) => {
       if (event.key === " ") this.space = false;
-      if (event.key === "c" && this.holding) { this.holding = false; this.draw(); }
+      if (event.key.toLowerCase() === "c") this.letGo();
     });
+    on(window, "blur", () => { this.space = false; this.letGo(); }); // another window gets the keyup
     on(document, "inpaint-ask", (event) => this.find(event.detail)); // the buttons beside the canvas
     on(document, "inpaint-open", (event) => this.openFrom(() => this.request("open_listed", { path: event.detail.listed })));
     on(document, "inpaint-failed", () => { if (this.busy) { this.setBusy(false); this.say(this.text("failed"), true); } });
     new ResizeObserver(() => this.resize()).observe(stage);
+  }
+
+  letGo() {
+    if (!this.holding) return;
+    this.holding = false;
+    this.draw();
   }
 
   visible() { return this.canvas.getClientRects().length > 0; }
@@ -464,7 +471,7 @@ class MaskCanvas {
     this.canvas.setPointerCapture(event.pointerId);
     const at = this.place(event);
     this.pointers.set(event.pointerId, at);
-    if (this.pointers.size === 2) { // a second finger: the first one was not painting
+    if (this.pointers.size >= 2) { // a second finger: the first one was not painting
       if (this.stroke) { this.stroke = null; this.paintAgain(); }
       this.drag = null;
       return;
@@ -475,7 +482,7 @@ class MaskCanvas {
     else if (["brush", "eraser", "restore"].includes(this.tool)) {
       this.stroke = { tool: "brush", radius: this.radius / this.view.scale, points: [...point], erase };
       this.extend(point);
-    } else if (this.tool === "polygon") this.addCorner(point, at, erase);
+    } else if (this.tool === "polygon") this.drag = { corner: true, erase }; // set when the finger goes without a second one
     else this.drag = { from: point, points: [...point], erase, plus: event.shiftKey, minus: event.altKey || event.button === 2 };
     this.draw();
   }
@@ -483,6 +490,7 @@ class MaskCanvas {
   move(event) {
     const at = this.place(event);
     this.cursor = at;
+    this.steered = false;
     if (this.pointers.has(event.pointerId)) {
       const before = this.pointers.get(event.pointerId);
       if (this.pointers.size === 2) this.pinch(event.pointerId, before, at);
@@ -492,7 +500,7 @@ class MaskCanvas {
         for (const one of events.length ? events : [event]) {
           const point = this.view.toPhoto(...this.place(one));
           if (this.stroke) { this.stroke.points.push(...point); this.extend(point); }
-          else if (this.drag) this.drag.points.push(...point);
+          else if (this.drag && this.drag.points) this.drag.points.push(...point);
         }
       }
       this.pointers.set(event.pointerId, at);
@@ -506,6 +514,7 @@ class MaskCanvas {
     this.stroke = this.drag = null;
     if (event.type === "pointercancel") return this.paintAgain();
     if (stroke) this.tool === "restore" ? this.restore(stroke) : this.commit(stroke);
+    else if (drag && drag.corner) this.addCorner(this.view.toPhoto(...this.place(event)), this.place(event), drag.erase);
     else if (drag && drag.points) this.finishDrag(drag, this.view.toPhoto(...this.place(event)));
     this.draw();
   }
@@ -550,6 +559,7 @@ class MaskCanvas {
   addCorner(point, at, erase) {
     if (!this.corners) this.corners = { points: [], erase };
     const first = this.corners.points.length >= 6 && this.view.toScreen(this.corners.points[0], this.corners.points[1]);
+    this.steered = false; // the arrow keys have not moved the cursor since
     if (first && Math.hypot(first[0] - at[0], first[1] - at[1]) < 10) return this.finishPolygon();
     this.corners.points.push(...point);
   }
@@ -796,21 +806,24 @@ class MaskCanvas {
     if (handled) event.preventDefault();
   }
 
-  // With the canvas in focus: arrows move the cursor, Enter dabs or sets a corner, the space bar pans.
+  // With the canvas in focus: arrows move the cursor, Enter dabs or sets a corner, once more closes; the space bar pans.
   canvasKey(key) {
     const moves = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
     if (!this.cursor) this.cursor = [this.size[0] / 2, this.size[1] / 2];
     if (moves[key]) {
+      this.steered = true;
       this.cursor = this.cursor.map((value, i) => Math.min(this.size[i], Math.max(0, value + moves[key][i] * this.radius)));
       this.draw();
     } else if (key === " ") this.space = true;
     else if (key === "enter" && !this.busy) {
       const point = this.view.toPhoto(...this.cursor);
-      if (this.corners && this.corners.points.length >= 6 && this.tool === "polygon") this.finishPolygon();
+      if (this.tool === "polygon" && this.corners && this.corners.points.length >= 6 && !this.steered) this.finishPolygon();
       else if (this.tool === "polygon") this.addCorner(point, this.cursor, false);
       else if (this.tool === "object") this.findObject({ from: point }, null);
       else if (this.tool === "restore") this.restore({ tool: "brush", radius: this.radius / this.view.scale, points: point });
-      else this.commit({ tool: "brush", radius: this.radius / this.view.scale, points: point, erase: this.tool === "eraser" });
+      else if (["brush", "eraser"].includes(this.tool)) {
+        this.commit({ tool: "brush", radius: this.radius / this.view.scale, points: point, erase: this.tool === "eraser" });
+      }
     } else return false;
     return true;
   }
