@@ -209,3 +209,14 @@ def test_keys_let_go_and_enter_does_what_the_tool_does(page, tmp_path):
                 page.keyboard.press(key)
         assert strokes(page) == ["polygon"] and page.evaluate(f"{CANVAS}.strokes.items[0].points.length") == 8
         page.keyboard.press("Control+z")
+
+
+def test_a_file_above_the_limit_is_refused_in_words(page, tmp_path):
+    mask = saved_png(np.zeros((40, 40), np.uint8), tmp_path / "mask.png")
+    upload(page, saved_png(scene(40, 40), tmp_path / "a.png"))
+    page.route("**/upload*", lambda route: route.fulfill(status=413, body="File size exceeded maximum allowed size"))
+    for part in ("mask-file", "file"):
+        page.evaluate(f"{CANVAS}.say('')")
+        page.set_input_files(f'[data-part="{part}"]', str(mask))
+        assert "larger than this server accepts" in status(page, "could not be uploaded")
+    assert page.evaluate(f"{CANVAS}.state.name") == "a.png"

@@ -382,7 +382,12 @@ class MaskCanvas {
 
   async uploadMask(file) {
     if (!file || !this.state) return;
-    const sent = await this.upload(file);
+    let sent;
+    try {
+      sent = await this.upload(file);
+    } catch (error) {
+      return this.explain({ kind: "upload", text: String(error) });
+    }
     const reply = await this.request("upload_mask", { path: sent.path, mask_is: this.part("mask-is").value });
     if (!reply) return;
     await this.addMask(reply.mask);
