@@ -220,3 +220,18 @@ def test_a_file_above_the_limit_is_refused_in_words(page, tmp_path):
         page.set_input_files(f'[data-part="{part}"]', str(mask))
         assert "larger than this server accepts" in status(page, "could not be uploaded")
     assert page.evaluate(f"{CANVAS}.state.name") == "a.png"
+
+
+def test_two_quick_strokes_of_the_restore_brush_are_both_kept(page, tmp_path):
+    upload(page, saved_png(scene(100, 120), tmp_path / "a.png"))
+    tool(page, "rectangle")
+    drag(page, (20, 20), (100, 80))
+    fill(page, 2)
+    page.evaluate(f"""() => {{
+        window.older = {CANVAS}.state;
+        for (const x of [40, 80]) {CANVAS}.restore({{tool: "brush", radius: 8, points: [x, 50]}});
+    }}""")
+    page.wait_for_function("document.querySelectorAll('.mc-history .mc-item').length === 4")
+    assert page.evaluate(f"{CANVAS}.state.steps.map((step) => step.parent)") == [-1, 0, 1, 2]
+    page.evaluate(f"{CANVAS}.show(window.older)")  # an answer that comes late
+    assert page.evaluate(f"{CANVAS}.state.current") == 3 and page.locator(".mc-history .mc-item").count() == 4

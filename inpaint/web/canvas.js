@@ -284,8 +284,9 @@ class MaskCanvas {
   step(number = this.state.current) { return this.state.steps[number]; }
 
   async show(state) {
-    this.trustShown = null;
     const first = !this.state || this.state.token !== state.token;
+    if (!first && state.steps.length < this.state.steps.length) return; // an older answer that came later
+    this.trustShown = null;
     this.state = state;
     this.remember();
     const [picture, before] = await Promise.all([this.picture(this.step().picture), this.picture(this.step(0).picture)]);
