@@ -26,10 +26,10 @@ from tests.conftest import scene
 
 
 class Served:
-    def __init__(self, inpainter, **settings):
+    def __init__(self, inpainter, max_age=6 * 3600, **settings):
         from gradio.utils import get_upload_folder
 
-        self.actions = Actions(SessionStore(), Networks.of(inpainter), get_upload_folder)
+        self.actions = Actions(SessionStore(max_age=max_age), Networks.of(inpainter), get_upload_folder)
         self.server = uvicorn.Server(uvicorn.Config(build_app(self.actions, **settings), port=0, log_level="error"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
@@ -68,6 +68,15 @@ def files(tmp_path):
 
 def path_of(reply):
     return reply if isinstance(reply, str) else reply["path"]
+
+
+def test_uploads_go_when_they_are_as_old_as_a_photo_may_be(inpainter):
+    with Served(inpainter, max_age=1) as address:
+        sent = httpx.post(f"{address}/gradio_api/upload", files={"files": ("x.png", b"short-lived")})
+        path, deadline = Path(sent.json()[0]), time.monotonic() + 60
+        while path.exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not path.exists()
 
 
 def test_health_and_page(address):

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,7 +10,7 @@ from inpaint.web.actions import Actions, edited
 from inpaint.web.networks import Networks
 from inpaint.web.pictures import proxy_size
 from inpaint.web.session import MOST_STEPS, SessionGone, safe_name
-from inpaint.web.work import Busy, with_progress
+from inpaint.web.work import Busy, restore, with_progress
 from tests.conftest import scene
 
 SQUARE = [{"tool": "polygon", "points": [20, 20, 50, 20, 50, 45, 20, 45]}]
@@ -98,6 +100,27 @@ def test_restore_brings_the_original_back(actions, tmp_path):
     assert "nothing to restore" in nothing["error"]["text"]
 
 
+def test_two_restored_strokes_at_once_are_both_kept(actions, tmp_path, monkeypatch):
+    state = open_photo(actions, tmp_path)
+    fill(actions, state)
+    session = actions.store.get(state["token"])
+    real, second = session.add_step, []
+    right = [{"tool": "polygon", "points": [35, 20, 50, 20, 50, 45, 35, 45]}]
+
+    def add_step(*given):  # the second stroke comes while the first one is being kept
+        if not second:
+            second.append(threading.Thread(target=restore, args=(session, right)))
+            second[0].start()
+            second[0].join(0.3)
+        return real(*given)
+
+    monkeypatch.setattr(session, "add_step", add_step)
+    restore(session, [{"tool": "polygon", "points": [20, 20, 35, 20, 35, 45, 20, 45]}])
+    second[0].join()
+    assert [step.parent for step in session.steps] == [-1, 0, 1, 2] and session.current == 3
+    assert np.array_equal(session.pixels(3), scene(72, 96))
+
+
 def test_candidates_are_alternatives_and_again_takes_another_seed(actions, tmp_path):
     state = open_photo(actions, tmp_path)
     done = fill(actions, state, engine="detail", candidates=3, seed=5)["state"]
@@ -151,6 +174,28 @@ def test_a_wrong_ending_is_put_right(actions, tmp_path):
     reply = actions.ask({"action": "open", "path": str(tmp_path / "really.jpg"), "name": "really.jpg"})
     token = reply["state"]["token"]
     assert actions.ask({"action": "download", "token": token, "step": 0})["name"] == "really.png"
+
+
+@pytest.mark.parametrize("name", ["0.png", "1.png", "0-small.png", "1-hole.npy", "photo"])
+def test_a_photo_may_be_named_like_a_file_of_the_history(actions, tmp_path, name):
+    photo = np.dstack([scene(60, 80), np.full((60, 80), 255, np.uint8)])
+    Image.fromarray(photo).save(tmp_path / "up", "PNG", dpi=(300, 300))
+    uploaded = (tmp_path / "up").read_bytes()
+    state = actions.ask({"action": "open", "path": str(tmp_path / "up"), "name": name})["state"]
+    fill(actions, state)
+    assert state["name"] == name
+    session = actions.store.get(state["token"])
+    assert session.path.read_bytes() == uploaded
+    session.let_go()
+    reply = actions.ask({"action": "download", "token": state["token"], "step": 0})
+    assert np.array_equal(shown(reply["file"]), photo)
+    assert not any("/" in text for text in (reply["name"], reply["proof"], *reply["notes"]))
+    session.path.unlink()
+    lost = actions.ask({"action": "download", "token": state["token"], "step": 1})
+    assert lost["error"]["text"].startswith(f"{name}: ")
+    actions.store.max_age = -1
+    actions.store.sweep()
+    assert not session.path.exists() and not session.folder.exists()
 
 
 def test_masks_up_and_down(actions, tmp_path):
@@ -211,6 +256,16 @@ def test_only_uploads_are_opened(actions, tmp_path, tmp_path_factory):
     (tmp_path / "link.png").symlink_to(secret)
     with pytest.raises(PhotoError):
         actions.uploaded(str(tmp_path / "link.png"))
+
+
+def test_one_upload_serves_any_number_of_photos_and_masks(actions, tmp_path):
+    Image.fromarray(np.uint8(scene(72, 96)[..., 0] > 150) * 255).save(tmp_path / "same.png")
+    path = str(tmp_path / "same.png")  # the path of every upload of this file under this name
+    first, second = (actions.ask({"action": "open", "path": path, "name": "same.png"})["state"] for _ in range(2))
+    assert first["token"] != second["token"]
+    for state in (first, second):
+        assert actions.ask({"action": "upload_mask", "token": state["token"], "path": path})["mask"]["pixels"] > 0
+    assert "state" in actions.ask({"action": "open", "path": path, "name": "same.png"})
 
 
 def test_cancel_stops_and_adds_nothing(actions, tmp_path):

@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,9 +129,7 @@ class Actions:
         path = self.photos.path(name)
         if FORMATS.get(path.suffix.lower()) is None or not path.is_file():
             raise PhotoError(f"{path.name}: is no photo")
-        copy = self.store.scratch() / "photo"
-        shutil.copyfile(path, copy)
-        return self.store.open(copy, path.name)
+        return self.store.open(path, path.name)
 
     def _resume(self, session: Session, request: Message) -> Message:
         return {"state": session.describe()}
@@ -171,8 +168,6 @@ class Actions:
             )
         except InpaintError as error:
             raise MaskError(str(error).replace(str(path), path.name)) from None
-        finally:
-            path.unlink(missing_ok=True)
         name = path.name
         return {"mask": self._kept(session, mask), "notes": [n.replace(str(path), name) for n in notes]}
 
@@ -240,7 +235,8 @@ def explain(error: InpaintError, session: Session | None) -> Message:
         LOG.error("%s", error)
         text = "this model cannot be used; the server's log says why"
     if session is not None:
-        text = text.replace(f"{session.folder}{os.sep}", "")
+        for folder in (session.path.parent, session.folder):
+            text = text.replace(f"{folder}{os.sep}", "")
     kind = error.kind if isinstance(error, NothingFound) else KINDS.get(type(error), "")
     return {"error": {"kind": kind, "text": without_folders(text)}}
 

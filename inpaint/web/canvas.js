@@ -114,12 +114,19 @@ class MaskCanvas {
     on(document, "keydown", (event) => this.key(event));
     on(document, "keyup", (event) => {
       if (event.key === " ") this.space = false;
-      if (event.key === "c" && this.holding) { this.holding = false; this.draw(); }
+      if (event.key.toLowerCase() === "c") this.letGo();
     });
+    on(window, "blur", () => { this.space = false; this.letGo(); }); // another window gets the keyup
     on(document, "inpaint-ask", (event) => this.find(event.detail)); // the buttons beside the canvas
     on(document, "inpaint-open", (event) => this.openFrom(() => this.request("open_listed", { path: event.detail.listed })));
     on(document, "inpaint-failed", () => { if (this.busy) { this.setBusy(false); this.say(this.text("failed"), true); } });
     new ResizeObserver(() => this.resize()).observe(stage);
+  }
+
+  letGo() {
+    if (!this.holding) return;
+    this.holding = false;
+    this.draw();
   }
 
   visible() { return this.canvas.getClientRects().length > 0; }
@@ -143,6 +150,7 @@ class MaskCanvas {
   startWork(work, values = {}) {
     if (!this.state || this.busy) return;
     this.job = Math.random().toString(36).slice(2);
+    this.heard = -1;
     this.setBusy(true);
     this.work({ work, language: this.text("locale"), token: this.state.token, job: this.job, ...values });
   }
@@ -160,6 +168,8 @@ class MaskCanvas {
   // A message that the queue sent: progress, or the end of some work.
   async receive(message) {
     if (!message || !message.kind || message.job !== this.job) return; // or it was cancelled while it waited
+    if (message.serial <= this.heard) return; // Gradio delivers the last message twice
+    this.heard = message.serial;
     if (message.kind === "progress") {
       this.begun = true;
       if (this.busy) this.showProgress(message.stage, message.done);
@@ -168,8 +178,8 @@ class MaskCanvas {
     this.setBusy(false);
     if (message.kind === "error") return this.explain(message.error);
     if (message.mask) {
-      await this.addMask(message.mask, message.work === "object" ? this.replacing : false);
-      this.replacing = false;
+      const { asked, replaces } = message.work === "object" ? this.looked : {};
+      await this.addMask(message.mask, "add", asked, replaces);
       return this.say(this.text("found_" + message.work, { pixels: this.number(message.mask.pixels) }));
     }
     this.strokes.reset();
@@ -243,19 +253,22 @@ class MaskCanvas {
     let kept = null;
     try { kept = JSON.parse(sessionStorage.getItem("inpaint")); } catch (error) { kept = null; }
     if (!kept || !kept.token) return;
-    const reply = await this.ask({ action: "resume", token: kept.token });
+    const reply = await this.ask({ action: "resume", language: this.text("locale"), token: kept.token });
     if (reply.error || this.state) return;
-    for (const operation of kept.operations) {
+    const operations = kept.step === reply.state.current ? kept.operations : []; // or a fill was ready after the page had gone
+    for (const operation of operations) {
       if (operation.tool === "mask") await this.fetchMask(operation, reply.state.proxy);
     }
-    this.strokes.reset(kept.operations);
+    if (this.state) return;
+    this.strokes.reset(operations);
     await this.show(reply.state);
     this.resize(true);
   }
 
   remember() {
     try {
-      sessionStorage.setItem("inpaint", JSON.stringify({ token: this.state.token, operations: this.strokes.items }));
+      const kept = { token: this.state.token, step: this.state.current, operations: this.strokes.items };
+      sessionStorage.setItem("inpaint", JSON.stringify(kept));
     } catch (error) { console.warn("the strokes will not survive a reload", error); }
   }
 
@@ -271,9 +284,11 @@ class MaskCanvas {
   step(number = this.state.current) { return this.state.steps[number]; }
 
   async show(state) {
-    this.trustShown = null;
     const first = !this.state || this.state.token !== state.token;
+    if (!first && state.steps.length < this.state.steps.length) return; // an older answer that came later
+    this.trustShown = null;
     this.state = state;
+    this.remember();
     const [picture, before] = await Promise.all([this.picture(this.step().picture), this.picture(this.step(0).picture)]);
     if (this.state !== state) return; // something newer was shown meanwhile
     this.photo = picture;
@@ -350,11 +365,10 @@ class MaskCanvas {
     return { tool: "mask", id: operation.id, picture: operation.picture, mode: operation.mode };
   }
 
-  async addMask(mask, replaceLast = false, mode = "add") {
+  // `asked`: the clicks and the box that found it; `replaces`: the operation whose place it takes.
+  async addMask(mask, mode = "add", asked = null, replaces = null) {
     const operation = await this.fetchMask({ ...mask, mode });
-    if (replaceLast && this.strokes.items.length) this.strokes.undo();
-    this.commit(operation);
-    return operation;
+    this.commit(asked ? { ...operation, asked } : operation, replaces);
   }
 
   async edit(kind) {
@@ -362,14 +376,19 @@ class MaskCanvas {
     const pixels = Number(this.part("pixels").value) || 1;
     const reply = await this.request("edit", { operations: this.strokes.items, kind, pixels });
     if (reply) {
-      await this.addMask(reply.mask, false, "replace");
+      await this.addMask(reply.mask, "replace");
       this.say(this.text("marked", { pixels: this.number(reply.mask.pixels) }));
     }
   }
 
   async uploadMask(file) {
     if (!file || !this.state) return;
-    const sent = await this.upload(file);
+    let sent;
+    try {
+      sent = await this.upload(file);
+    } catch (error) {
+      return this.explain({ kind: "upload", text: String(error) });
+    }
     const reply = await this.request("upload_mask", { path: sent.path, mask_is: this.part("mask-is").value });
     if (!reply) return;
     await this.addMask(reply.mask);
@@ -422,8 +441,8 @@ class MaskCanvas {
     this.overlay.getContext("2d").putImageData(image, box.left, box.top);
   }
 
-  commit(operation) {
-    this.strokes.add(operation);
+  commit(operation, replaces = null) {
+    this.strokes.add(operation, replaces);
     this.paintAgain();
     this.remember();
     this.refresh();
@@ -458,7 +477,7 @@ class MaskCanvas {
     this.canvas.setPointerCapture(event.pointerId);
     const at = this.place(event);
     this.pointers.set(event.pointerId, at);
-    if (this.pointers.size === 2) { // a second finger: the first one was not painting
+    if (this.pointers.size >= 2) { // a second finger: the first one was not painting
       if (this.stroke) { this.stroke = null; this.paintAgain(); }
       this.drag = null;
       return;
@@ -469,7 +488,7 @@ class MaskCanvas {
     else if (["brush", "eraser", "restore"].includes(this.tool)) {
       this.stroke = { tool: "brush", radius: this.radius / this.view.scale, points: [...point], erase };
       this.extend(point);
-    } else if (this.tool === "polygon") this.addCorner(point, at, erase);
+    } else if (this.tool === "polygon") this.drag = { corner: true, erase }; // set when the finger goes without a second one
     else this.drag = { from: point, points: [...point], erase, plus: event.shiftKey, minus: event.altKey || event.button === 2 };
     this.draw();
   }
@@ -477,6 +496,7 @@ class MaskCanvas {
   move(event) {
     const at = this.place(event);
     this.cursor = at;
+    this.steered = false;
     if (this.pointers.has(event.pointerId)) {
       const before = this.pointers.get(event.pointerId);
       if (this.pointers.size === 2) this.pinch(event.pointerId, before, at);
@@ -486,7 +506,7 @@ class MaskCanvas {
         for (const one of events.length ? events : [event]) {
           const point = this.view.toPhoto(...this.place(one));
           if (this.stroke) { this.stroke.points.push(...point); this.extend(point); }
-          else if (this.drag) this.drag.points.push(...point);
+          else if (this.drag && this.drag.points) this.drag.points.push(...point);
         }
       }
       this.pointers.set(event.pointerId, at);
@@ -500,6 +520,7 @@ class MaskCanvas {
     this.stroke = this.drag = null;
     if (event.type === "pointercancel") return this.paintAgain();
     if (stroke) this.tool === "restore" ? this.restore(stroke) : this.commit(stroke);
+    else if (drag && drag.corner) this.addCorner(this.view.toPhoto(...this.place(event)), this.place(event), drag.erase);
     else if (drag && drag.points) this.finishDrag(drag, this.view.toPhoto(...this.place(event)));
     this.draw();
   }
@@ -523,22 +544,28 @@ class MaskCanvas {
 
   // A click starts an object, Shift adds a point that belongs to it, Alt or the right button one that does not.
   findObject(drag, box) {
-    const more = (drag.plus || drag.minus) && this.objectAsked;
-    const asked = more ? this.objectAsked : { points: [], labels: [], box: null };
-    if (box) asked.box = box;
-    else {
+    const last = drag.plus || drag.minus ? this.lastObject() : null;
+    const before = last ? last.asked : { points: [], labels: [], box: null };
+    const asked = { points: [...before.points], labels: [...before.labels], box: box || before.box };
+    if (!box) {
       asked.points.push([drag.from[0], drag.from[1]]);
       asked.labels.push(drag.minus ? 0 : 1);
     }
-    this.objectAsked = asked;
-    this.replacing = Boolean(more);
+    this.looked = { asked, replaces: last };
     const shadow = document.querySelector("#shadow input");
     this.startWork("object", { ...asked, shadow: Boolean(shadow && shadow.checked) });
+  }
+
+  // The object that was marked last; none where Esc ended it or the mask was cleared or changed as a whole since.
+  lastObject() {
+    const found = this.strokes.items.findLast((one) => one.asked || one.tool === "clear" || one.mode === "replace");
+    return found && found.asked && found !== this.ended ? found : null;
   }
 
   addCorner(point, at, erase) {
     if (!this.corners) this.corners = { points: [], erase };
     const first = this.corners.points.length >= 6 && this.view.toScreen(this.corners.points[0], this.corners.points[1]);
+    this.steered = false; // the arrow keys have not moved the cursor since
     if (first && Math.hypot(first[0] - at[0], first[1] - at[1]) < 10) return this.finishPolygon();
     this.corners.points.push(...point);
   }
@@ -750,7 +777,14 @@ class MaskCanvas {
       this.paintAgain();
       this.remember();
       this.refresh();
-    } else if (this.state.redo >= 0 && !this.strokes.items.length) this.go(this.state.redo);
+    } else if (this.canRedoFill()) this.go(this.state.redo);
+  }
+
+  // An undone fill brings its mask back; more than that must not have been painted meanwhile.
+  canRedoFill() {
+    if (!this.state || this.state.redo < 0) return false;
+    const { items } = this.strokes, { mask } = this.step(this.state.redo);
+    return !items.length || (items.length === 1 && mask !== null && items[0].id === mask.id && items[0].mode === "add");
   }
 
   key(event) {
@@ -778,21 +812,24 @@ class MaskCanvas {
     if (handled) event.preventDefault();
   }
 
-  // With the canvas in focus: arrows move the cursor, Enter dabs or sets a corner, the space bar pans.
+  // With the canvas in focus: arrows move the cursor, Enter dabs or sets a corner, once more closes; the space bar pans.
   canvasKey(key) {
     const moves = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
     if (!this.cursor) this.cursor = [this.size[0] / 2, this.size[1] / 2];
     if (moves[key]) {
+      this.steered = true;
       this.cursor = this.cursor.map((value, i) => Math.min(this.size[i], Math.max(0, value + moves[key][i] * this.radius)));
       this.draw();
     } else if (key === " ") this.space = true;
     else if (key === "enter" && !this.busy) {
       const point = this.view.toPhoto(...this.cursor);
-      if (this.corners && this.corners.points.length >= 6 && this.tool === "polygon") this.finishPolygon();
+      if (this.tool === "polygon" && this.corners && this.corners.points.length >= 6 && !this.steered) this.finishPolygon();
       else if (this.tool === "polygon") this.addCorner(point, this.cursor, false);
       else if (this.tool === "object") this.findObject({ from: point }, null);
       else if (this.tool === "restore") this.restore({ tool: "brush", radius: this.radius / this.view.scale, points: point });
-      else this.commit({ tool: "brush", radius: this.radius / this.view.scale, points: point, erase: this.tool === "eraser" });
+      else if (["brush", "eraser"].includes(this.tool)) {
+        this.commit({ tool: "brush", radius: this.radius / this.view.scale, points: point, erase: this.tool === "eraser" });
+      }
     } else return false;
     return true;
   }
@@ -800,7 +837,8 @@ class MaskCanvas {
   escape() {
     this.part("mask-menu").open = false;
     if (this.busy) this.act("cancel");
-    this.corners = this.drag = this.objectAsked = null;
+    this.corners = this.drag = null;
+    this.ended = this.lastObject() || this.ended;
     if (this.stroke) { this.stroke = null; this.paintAgain(); }
     this.draw();
   }
@@ -810,7 +848,7 @@ class MaskCanvas {
     const step = state && this.step();
     const painted = Boolean(this.strokes.items.length);
     const usable = {
-      "fill": state && !busy, "undo": painted || (state && state.undo >= 0), "redo": this.strokes.undone.length || (state && state.redo >= 0),
+      "fill": state && !busy, "undo": painted || (state && state.undo >= 0), "redo": this.strokes.undone.length || this.canRedoFill(),
       "clear": painted, "save-mask": painted, "upload-mask": state, "undo-fill": state && state.undo >= 0,
       "redo-fill": state && state.redo >= 0, "compare": state && state.current > 0, "last-mask": state && this.lastMask(),
       "again": step && step.kind === "fill" && !busy, "download": state, "download-png": state, "zoom-in": state, "zoom-out": state, "fit": state,

@@ -49,7 +49,7 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
         actions: what the server can do.
         queue_size: jobs that may wait; more are refused.
     """
-    words, serial = page_texts(), itertools.count()
+    words, serial, kept = page_texts(), itertools.count(), max(1, int(actions.store.max_age))
 
     def work(
         engine: str, dilate: float, seed: float, candidates: float, model: str, event: gr.EventData
@@ -58,7 +58,7 @@ def build_page(actions: Actions, queue_size: int = 32) -> gr.Blocks:
         for message in actions.work(event._data, options, model):
             yield message | {"serial": next(serial)}
 
-    with gr.Blocks(title="Inpaint", analytics_enabled=False, delete_cache=(3600, 6 * 3600)) as page:
+    with gr.Blocks(title="Inpaint", analytics_enabled=False, delete_cache=(min(600, kept), kept)) as page:
         gr.Markdown("# Inpaint", elem_id="title")
         with gr.Tabs() as tabs:
             with gr.Tab(words("tab_photo"), id="photo"), gr.Row():

@@ -54,8 +54,8 @@ class Session:
     A step keeps only the pixels that it changed, on disk, so that a long history of a large photo stays small.
 
     Args:
-        folder: of its own, empty.
-        path: the photo's file, in that folder.
+        folder: of its own, for what is made from the photo.
+        path: the photo's file, where nothing else is written.
         limits: larger files are refused.
         decoders: read and write the file.
     """
@@ -250,10 +250,10 @@ class SessionStore:
         self._lock = threading.Lock()
 
     def open(self, upload: Path, name: str) -> Session:
-        """A new session for an uploaded file, which is moved into it.
+        """A new session with a copy of a file.
 
         Args:
-            upload: the file.
+            upload: the file; it stays, since whoever uploads the same file again is given the same path.
             name: what the person called it.
 
         Raises:
@@ -261,10 +261,10 @@ class SessionStore:
         """
         self.sweep()
         folder = self.root / secrets.token_urlsafe(24)
-        folder.mkdir()
-        path = folder / safe_name(name)
+        path = folder / "photo" / safe_name(name)  # apart from the steps: a photo may be called 0.png
+        path.parent.mkdir(parents=True)
         try:
-            shutil.move(upload, path)
+            shutil.copyfile(upload, path)
             session = Session(folder, path, self.limits, self.decoders)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

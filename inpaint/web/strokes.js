@@ -118,13 +118,17 @@ function countPixels(raster) {
   return count;
 }
 
-// A list with undo and redo. Adding after an undo forgets what was undone.
+// A list with undo and redo: `done` and `undone` hold whole lists. Adding after an undo forgets what was undone.
 class UndoList {
-  constructor() { this.items = []; this.undone = []; }
-  add(item) { this.items.push(item); this.undone = []; }
-  undo() { if (this.items.length) this.undone.push(this.items.pop()); }
-  redo() { if (this.undone.length) this.items.push(this.undone.pop()); }
-  reset(items = []) { this.items = items; this.undone = []; }
+  constructor() { this.reset(); }
+  add(item, replaced = null) { // takes the place of `replaced`, or comes last
+    this.done.push(this.items);
+    this.items = this.items.includes(replaced) ? this.items.map((one) => (one === replaced ? item : one)) : [...this.items, item];
+    this.undone = [];
+  }
+  undo() { if (this.done.length) { this.undone.push(this.items); this.items = this.done.pop(); } }
+  redo() { if (this.undone.length) { this.done.push(this.items); this.items = this.undone.pop(); } }
+  reset(items = []) { this.items = items; this.done = items.map((_, i) => items.slice(0, i)); this.undone = []; }
 }
 
 // How the photo lies in its viewport: screen = photo * scale + offset.

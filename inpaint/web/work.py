@@ -58,7 +58,9 @@ def fill_current(session: Session, networks: Networks, request: FillRequest, tel
     Raises:
         InpaintError: nothing was painted, a setting is wrong, or the fill was cancelled; no step is added.
     """
-    return _fill(session, networks, session.current, painted(session, request.operations), request, tell)
+    with session.lock:  # where the original is being restored, that step comes first
+        parent = session.current
+    return _fill(session, networks, parent, painted(session, request.operations), request, tell)
 
 
 def fill_again(session: Session, networks: Networks, request: FillRequest, tell: Listener | None = None) -> int:
@@ -116,14 +118,15 @@ def restore(session: Session, operations: list[Operation]) -> int:
         MaskError: nothing was painted, or nothing differs there.
     """
     area = painted(session, operations)
-    now, original = session.pixels(session.current), session.photo.pixels
-    area &= (now != original).any(axis=2)
-    if not area.any():
-        raise MaskError("nothing was changed there, so there is nothing to restore")
-    report = {"filled": int(area.sum()), "kept": int(area.size - area.sum()), "changed": 0}
-    number = session.add_step(session.current, "restore", np.where(area[..., None], original, now), area, report)
-    session.go(number)
-    return number
+    with session.lock:  # of two strokes at once, the second goes on from the first
+        now, original = session.pixels(session.current), session.photo.pixels
+        area &= (now != original).any(axis=2)
+        if not area.any():
+            raise MaskError("nothing was changed there, so there is nothing to restore")
+        report = {"filled": int(area.sum()), "kept": int(area.size - area.sum()), "changed": 0}
+        number = session.add_step(session.current, "restore", np.where(area[..., None], original, now), area, report)
+        session.go(number)
+        return number
 
 
 def cancel(session: Session, job: str) -> None:

@@ -73,6 +73,24 @@ test("undo and redo; a new stroke forgets what was undone", () => {
   assert.deepStrictEqual(list.items, []);
 });
 
+test("an item may take the place of another; undo brings that one back", () => {
+  const list = new UndoList(), [a, b, c, d] = ["a", "b", "c", "d"];
+  list.reset([a, b]);
+  list.add(c);
+  list.add(d, a);
+  assert.deepStrictEqual(list.items, [d, b, c]);
+  list.undo();
+  assert.deepStrictEqual(list.items, [a, b, c]);
+  list.redo();
+  assert.deepStrictEqual(list.items, [d, b, c]);
+  list.undo(); list.undo(); list.undo();
+  assert.deepStrictEqual(list.items, [a]);
+  list.add(d, b); // no longer there
+  assert.deepStrictEqual(list.items, [a, d]);
+  list.undo(); list.undo(); list.undo();
+  assert.deepStrictEqual(list.items, []);
+});
+
 test("zooming keeps the point under the pointer, panning keeps the photo in sight", () => {
   const view = new View();
   view.fit(1000, 500, 400, 400);
