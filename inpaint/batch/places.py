@@ -68,6 +68,11 @@ def join(folder: str, relative: str) -> str:
     return os.path.join(folder, *relative.split("/"))
 
 
+def real(place: str) -> str:
+    """One name for all spellings of a file of this machine, links followed; a URL as it is."""
+    return place if is_remote(place) else os.path.realpath(place)
+
+
 def parent(place: str) -> str:
     """The folder of a place."""
     return place.rpartition("/")[0] if is_remote(place) else os.path.dirname(place)

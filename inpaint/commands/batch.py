@@ -99,9 +99,10 @@ def run(args: argparse.Namespace) -> int:
     _check_report(args)
     check_request(request, template, means)
     plan = make_plan(request)
+    journal = args.journal or default_journal(request.output)
+    _keep_apart(args, plan, journal)
     if args.plan:
         return _show_plan(plan, args.json)
-    journal = args.journal or default_journal(request.output)
     progress, start = Progress(args.quiet or args.json), time.monotonic()
     with Stop() as stop:
         try:
@@ -122,6 +123,29 @@ def _check_report(args: argparse.Namespace) -> None:
         raise OptionError(f"{shown(args.report)}: a report ends in .html or .json")
     if args.report.parent.is_dir() or args.report.absolute().parent != Path(args.output).absolute():
         check_writable(args.report, args.overwrite or args.resume)
+
+
+def _keep_apart(args: argparse.Namespace, plan: "Plan", journal: Path) -> None:
+    """Refuse to write the journal or the report over each other or over a file that the run reads or writes."""
+    if args.journal is None and args.report is None:
+        return
+    from inpaint.batch import places
+    from inpaint.photo.provenance import recipe_path
+
+    read = {places.normal(text).removeprefix("@") for text in (*args.photos, args.masks)}
+    read |= {str(name) for name in (args.weights, args.model) if name}
+    read |= {place for task in plan.tasks for place in (task.photo, *task.masks)} | {*plan.unmasked, *plan.unused}
+    written = {task.output for task in plan.tasks}
+    if args.mark:
+        written |= {str(recipe_path(Path(output))) for output in written}
+    taken = {places.real(place): "read" for place in read} | {places.real(place): "written" for place in written}
+    for role, path in (("journal", journal), ("report", args.report)):
+        if path is None:
+            continue
+        place = places.real(str(path))
+        if place in taken:
+            raise OutputError(f"{shown(path)}: is {taken[place]} by this run, so the {role} cannot be written there")
+        taken[place] = "written"
 
 
 def _show_plan(plan: "Plan", as_json: bool) -> int:

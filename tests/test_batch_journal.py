@@ -1,0 +1,56 @@
+"""Where a journal or a report may be written: never over a file of somebody's."""
+
+import pytest
+
+from inpaint.batch.journal import JournalError, read_journal
+from inpaint.cli import main
+from tests.batches import batch, folders, records, tree
+
+FIRST = b'{"kind": "run", "version": 1, "id": "abcd", '
+
+
+@pytest.mark.parametrize("text", ['{"keep": "me"}', '{"kind": "mine"}\n', "x", '{"kind": "run"}\n{"kind": "begin"}\n'])
+@pytest.mark.parametrize("extra", [[], ["--resume"], ["--overwrite"]])
+def test_a_file_that_is_no_journal_is_kept(tmp_path, capsys, text, extra):
+    folders(tmp_path, 1)
+    (tmp_path / "settings.json").write_text(text)
+    assert batch(tmp_path, "--journal", str(tmp_path / "settings.json"), *extra) == 1
+    assert "settings.json: is not the journal of a batch" in capsys.readouterr().err
+    assert (tmp_path / "settings.json").read_text() == text and not tree(tmp_path / "out")
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, len(FIRST)])
+def test_a_journal_whose_first_line_was_cut_short_begins_anew(tmp_path, length):
+    folders(tmp_path, 1)
+    path = tmp_path / "j.jsonl"
+    path.write_bytes(FIRST[:length])
+    assert read_journal(path).size == 0
+    assert batch(tmp_path, "--journal", str(path), "--resume") == 0
+    assert [r["kind"] for r in records(path)][-1] == "end"
+
+
+def test_a_journal_of_another_version_is_refused(tmp_path):
+    (tmp_path / "j.jsonl").write_text('{"kind": "run", "version": 7}\n')
+    with pytest.raises(JournalError, match="journal of another version"):
+        read_journal(tmp_path / "j.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--journal", "r.json", "--report", "./r.json"], "r.json: is written by this run, so the report cannot be"),
+        (["--journal", "photos/a/photo00.png"], "photo00.png: is read by this run, so the journal cannot be"),
+        (["--journal", "masks/../masks/a/photo00.png"], "photo00.png: is read by this run"),
+        (["--journal", "out/photo00.png"], "photo00.png: is written by this run"),
+        (["--journal", "out/photo00.png.inpaint.json", "--mark"], "inpaint.json: is written by this run"),
+        (["--report", "photos.json", "--overwrite"], "photos.json: is read by this run, so the report cannot be"),
+    ],
+)
+def test_journal_and_report_have_files_of_their_own(tmp_path, capsys, monkeypatch, extra, words):
+    folders(tmp_path, 1)
+    (tmp_path / "photos.json").write_text("photos/a/photo00.png\n")
+    monkeypatch.chdir(tmp_path)
+    before = tree(tmp_path)
+    command = ["batch", "@photos.json", "-m", "masks", "-o", "out", "--engine", "telea", "--workers", "0"]
+    assert main([*command, *extra]) == 1
+    assert words in capsys.readouterr().err and tree(tmp_path) == before
