@@ -63,19 +63,30 @@ def find(inputs: list[str], skip: list[str], recursive: bool = True) -> Listing:
     Raises:
         OptionError: an input names nothing that exists.
     """
-    listing, seen = Listing(), set()
+    listing, seen = Listing(), set[str]()
     skipped = {os.path.realpath(s) for s in skip if not places.is_remote(s)} | {s for s in skip if places.is_remote(s)}
     parts = [_find_one(text, skipped, recursive) for text in inputs]
     for part in parts:
         listing.add(part)
     listing.named = all(part.named for part in parts)
-    unique = []
+    unique, roots = [], dict[str, str]()
     for found in listing.pictures:
-        if found.place not in seen:
-            seen.add(found.place)
+        names = {found.place, _spelled_once(found, roots)}
+        if not names & seen:
             unique.append(found)
+        seen |= names
     listing.pictures = unique
     return listing
+
+
+def _spelled_once(found: Found, roots: dict[str, str]) -> str:
+    """A place without the ways to spell the folder it was looked for in; two links to one file below it stay two."""
+    root = found.place[: -len(found.relative)]
+    if places.is_remote(found.place) or root + found.relative != found.place:
+        return found.place
+    if root not in roots:
+        roots[root] = os.path.realpath(root)
+    return os.path.join(roots[root], found.relative)
 
 
 def _find_one(text: str, skip: set[str], recursive: bool) -> Listing:

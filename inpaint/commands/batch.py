@@ -138,11 +138,12 @@ def _keep_apart(args: argparse.Namespace, plan: "Plan", journal: Path) -> None:
     written = {task.output for task in plan.tasks}
     if args.mark:
         written |= {str(recipe_path(Path(output))) for output in written}
-    taken = {places.real(place): "read" for place in read} | {places.real(place): "written" for place in written}
+    taken = dict.fromkeys(places.reals(read).values(), "read")
+    taken |= dict.fromkeys(places.reals(written).values(), "written")
     for role, path in (("journal", journal), ("report", args.report)):
         if path is None:
             continue
-        place = places.real(str(path))
+        place = places.reals([str(path)])[str(path)]
         if place in taken:
             raise OutputError(f"{shown(path)}: is {taken[place]} by this run, so the {role} cannot be written there")
         taken[place] = "written"
