@@ -72,3 +72,21 @@ def test_real_names(folder):
     found = places.reals(["ph/..", ".", "link/cat.png", "s3://b/./x", "none/x.png"])
     root = os.path.realpath(folder)
     assert list(found.values()) == [root, root, f"{root}/ph/cat.png", "s3://b/./x", f"{root}/none/x.png"]
+
+
+@pytest.mark.parametrize("lines", ["{}", "./{}", "ph/../{}", "@{}", "other.list\n@other.list"])
+def test_a_list_that_names_itself_is_reported_and_the_rest_taken(folder, lines):
+    (folder / "all.lst").write_text("ph/cat.png\n" + lines.format("all.lst"))
+    (folder / "other.list").write_text("ph/cat_mask.png\nall.lst\n")
+    found = find(["all.lst"], [])
+    assert found.pictures[0].place == "ph/cat.png"
+    assert found.broken and {(os.path.basename(p), r) for p, r in found.broken} == {
+        ("all.lst", "is a list that names itself")
+    }
+
+
+def test_a_list_may_be_named_twice(folder):
+    (folder / "all.lst").write_text("part.lst\npart.lst\n")
+    (folder / "part.lst").write_text("ph/cat.png\n")
+    found = find(["all.lst", "part.lst"], [])
+    assert [f.place for f in found.pictures] == ["ph/cat.png"] and not found.broken
