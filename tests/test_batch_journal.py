@@ -1,10 +1,12 @@
 """Where a journal or a report may be written: never over a file of somebody's."""
 
+import os
+
 import pytest
 
 from inpaint.batch.journal import JournalError, read_journal
 from inpaint.cli import main
-from tests.batches import batch, folders, records, tree
+from tests.batches import batch, folders, records, tree, write_mask, write_photo
 
 FIRST = b'{"kind": "run", "version": 1, "id": "abcd", '
 
@@ -54,3 +56,36 @@ def test_journal_and_report_have_files_of_their_own(tmp_path, capsys, monkeypatc
     command = ["batch", "@photos.json", "-m", "masks", "-o", "out", "--engine", "telea", "--workers", "0"]
     assert main([*command, *extra]) == 1
     assert words in capsys.readouterr().err and tree(tmp_path) == before
+
+
+def in_place(root, *extra):
+    """The photos `a.png` and `b.png`, filled where they lie."""
+    photos = [str(root / f"photos/{name}.png") for name in "ab"]
+    command = ["batch", *photos, "-m", str(root / "masks"), "-o", f"{root}/photos/../photos", "--engine", "telea"]
+    return main([*command, "--workers", "0", "--overwrite", "--journal", str(root / "j.jsonl"), *extra])
+
+
+@pytest.mark.parametrize("cut", [b'{"kind": "done"', b'{"kind": "end"'])
+def test_a_run_that_fills_photos_where_they_lie_is_resumed(tmp_path, capsys, cut):
+    """Killed after the first photo had appeared, before or after that was noted."""
+    for k, name in enumerate("ab"):
+        write_photo(tmp_path / f"photos/{name}.png", k)
+        write_mask(tmp_path / f"masks/{name}.png")
+    assert in_place(tmp_path) == 0
+    wanted, path = tree(tmp_path / "photos"), tmp_path / "j.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    if b"end" not in cut:
+        write_photo(tmp_path / "photos/b.png", 1)
+        lines = [line for line in lines if b"b.png" not in line or b'"plan"' in line]
+    path.write_bytes(b"".join(lines[: next(k for k, line in enumerate(lines) if line.startswith(cut))]))
+    if b"end" not in cut:  # as if it had not been touched
+        stamps = {r["photo"]: r["stamps"] for r in records(path, "plan")}
+        stamp = stamps[str(tmp_path / "photos/b.png")][str(tmp_path / "photos/b.png")]
+        os.utime(tmp_path / "photos/b.png", ns=(stamp["mtime_ns"], stamp["mtime_ns"]))
+    assert in_place(tmp_path, "--resume") == 0
+    assert tree(tmp_path / "photos") == wanted
+    assert in_place(tmp_path, "--resume") == 0
+    write_photo(tmp_path / "photos/a.png", 7)
+    capsys.readouterr()
+    assert in_place(tmp_path, "--resume") == 1
+    assert "a.png" in (error := capsys.readouterr().err) and "were changed" in error
