@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inpaint.commands.mask_files import keep_apart, named_files, one_place, outputs_of, save_mask, save_preview
+from inpaint.commands.mask_files import (
+    keep_apart,
+    make_folder,
+    named_files,
+    one_place,
+    outputs_of,
+    save_mask,
+    save_preview,
+)  # fmt: skip
 from inpaint.commands.shared import add_threads, set_threads
 from inpaint.options import MASK_IS
 
@@ -165,7 +173,7 @@ def run_repeated(args: argparse.Namespace) -> None:
     masks = {shape: rule(pixels) for shape, pixels in pictures.items()}  # all, before any is written
     for place in (output, shown) if folder else ():
         if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
+            make_folder(place)
     names = {shape: f"repeated-{shape[1]}x{shape[0]}.png" for shape in masks}
     for shape in names if folder else ():
         for place in (output, shown) if masks[shape].any() else ():

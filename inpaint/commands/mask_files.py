@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inpaint.errors import shown
+
 if TYPE_CHECKING:
     from inpaint.masking.pixels import Mask
 
@@ -16,16 +18,20 @@ def named_files(paths: list[Path]) -> list[Path]:
 
     Raises:
         NothingToDo: a folder holds no picture.
+        PhotoError: a folder cannot be listed.
     """
-    from inpaint.errors import NothingToDo
+    from inpaint.errors import NothingToDo, PhotoError
     from inpaint.photo.formats import FORMATS
 
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
+            try:
+                inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
+            except OSError as error:
+                raise PhotoError(f"{shown(path)}: cannot be listed ({error.strerror or error})") from None
             if not inside:
-                raise NothingToDo(f"{path}: the folder holds no picture")
+                raise NothingToDo(f"{shown(path)}: the folder holds no picture")
             files += inside
         else:
             files.append(path)
@@ -48,7 +54,7 @@ def outputs_of(
     else:
         if output.suffix and not output.is_dir():
             raise OutputError(f"{output}: several photos need a folder as output")
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         outputs = [output / f"{file.stem}.png" for file in files]
     taken: dict[Path, Path] = {}
     for file, out in zip(files, outputs, strict=True):
@@ -59,6 +65,21 @@ def outputs_of(
             raise OutputError(f"{out}: end the name with one of {' '.join(endings)}{why}")
         check_output(out, overwrite)
     return outputs
+
+
+def make_folder(place: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        OutputError: it cannot be made, or is a file.
+    """
+    from inpaint.errors import OutputError
+
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{shown(place)}: the folder cannot be made ({reason})") from None
 
 
 def keep_apart(**named: list[Path]) -> None:
