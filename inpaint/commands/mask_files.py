@@ -53,16 +53,16 @@ def outputs_of(
         outputs = [output]
     else:
         if output.suffix and not output.is_dir():
-            raise OutputError(f"{output}: several photos need a folder as output")
+            raise OutputError(f"{shown(output)}: several photos need a folder as output")
         make_folder(output)
         outputs = [output / f"{file.stem}.png" for file in files]
     taken: dict[Path, Path] = {}
     for file, out in zip(files, outputs, strict=True):
         if out in taken:
-            raise OutputError(f"{out}: {taken[out]} and {file} would both be written there")
+            raise OutputError(f"{shown(out)}: {shown(taken[out])} and {shown(file)} would both be written there")
         taken[out] = file
         if out.suffix.lower() not in endings:
-            raise OutputError(f"{out}: end the name with one of {' '.join(endings)}{why}")
+            raise OutputError(f"{shown(out)}: end the name with one of {' '.join(endings)}{why}")
         check_output(out, overwrite)
     return outputs
 
@@ -98,7 +98,7 @@ def keep_apart(**named: list[Path]) -> None:
         for file in files:
             other = roles.setdefault(file.resolve(), role)
             if other != role:
-                raise OutputError(f"{file}: is named as {other} and as {role}, each needs a file of its own")
+                raise OutputError(f"{shown(file)}: is named as {other} and as {role}, each needs a file of its own")
 
 
 def save_mask(mask: "Mask", path: Path, overwrite: bool) -> None:
@@ -131,7 +131,7 @@ def one_place(args: argparse.Namespace, files: list[Path]) -> tuple[Path, Path |
     output, preview = args.output, args.preview
     if output.is_dir() or not output.suffix:
         if preview is not None and preview.suffix and not preview.is_dir():
-            raise OutputError(f"{preview}: masks in a folder need a folder for their previews")
+            raise OutputError(f"{shown(preview)}: masks in a folder need a folder for their previews")
     else:
         (output,) = outputs_of(files[:1], output, args.overwrite)
         if preview is not None:
