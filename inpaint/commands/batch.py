@@ -1,7 +1,9 @@
 """`inpaint batch PHOTOS -m MASKS -o DIR`: fill many photos, on all cores or on a cluster."""
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         warm_up()
     from inpaint.batch.memory import parse_bytes
     from inpaint.batch.plan import make_plan
-    from inpaint.batch.session import Means, check_request, default_journal, run_batch
+    from inpaint.batch.session import Means, check_request, default_journal, run_batch, workers_of
     from inpaint.batch.show import Progress, Stop
 
     request, template = request_of(args), template_of(args)
@@ -108,10 +110,22 @@ def run(args: argparse.Namespace) -> int:
         try:
             counts = run_batch(plan, request, template, means, journal, args.resume, progress, stop)
         except KeyboardInterrupt:
-            raise InpaintError(f"stopped at once; --resume continues ({shown(journal)})") from None
+            text = f"stopped at once; --resume continues ({shown(journal)})"
+            if args.ray is None and workers_of(means, request, len(plan.tasks)) == 0:
+                progress.close()
+                _leave_at_once(text)
+            raise InpaintError(text) from None
         finally:
             progress.close()
     return _tell(args, plan, counts, time.monotonic() - start, journal)
+
+
+def _leave_at_once(text: str) -> None:
+    """End the process with code 1, as an exit by Python would crash: threads of its own still fill."""
+    with contextlib.suppress(OSError):
+        print(f"error: {text}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    os._exit(1)
 
 
 def _check_report(args: argparse.Namespace) -> None:
