@@ -89,3 +89,22 @@ def test_a_run_that_fills_photos_where_they_lie_is_resumed(tmp_path, capsys, cut
     capsys.readouterr()
     assert in_place(tmp_path, "--resume") == 1
     assert "a.png" in (error := capsys.readouterr().err) and "were changed" in error
+
+
+@pytest.mark.parametrize("extra", [[], ["--overwrite"]])
+def test_a_photo_that_appeared_without_its_recipe_gets_it(tmp_path, extra):
+    """Killed between the two: the recipe is missing, or is that of an older fill."""
+    folders(tmp_path, 2)
+    assert batch(tmp_path, "--mark", *extra) == 0
+    wanted, path = tree(tmp_path / "out"), tmp_path / "out/inpaint-batch.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b'"done"' not in line and b'"end"' not in line))
+    recipe = tmp_path / "out/a/photo00.png.inpaint.json"
+    if extra:
+        recipe.write_text(recipe.read_text().replace('"output_sha256": "', '"output_sha256": "0'))
+    else:
+        recipe.unlink()
+    assert batch(tmp_path, "--mark", "--resume", *extra) == 0
+    assert tree(tmp_path / "out") == wanted
+    made = {os.path.basename(r["output"]): r.get("recovered", False) for r in records(path, "done")}
+    assert made == {"photo00.png": False, "photo01.jpg": True}
