@@ -1,6 +1,7 @@
 """The command line: parse, run one command, turn an error into one line and an exit code."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,30 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def settle_streams() -> None:
+    """Whatever is printed can be: closed streams lead nowhere, and what an encoding lacks appears as escapes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (it stays open)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    if error.filename is not None:
+        return False
+    try:
+        print(flush=True)  # fails again if it was to blame: an unbuffered stream has nothing left to flush
+    except OSError:
+        return True
+    return False
+
+
+def _give_up_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at the end
+
+
 @contextmanager
 def asked_to_stop() -> Iterator[None]:
     """SIGTERM is as Ctrl+C: what is not finished is removed. Commands that have handlers of their own use those."""
@@ -39,6 +64,7 @@ def asked_to_stop() -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 130 asked to stop."""
+    settle_streams()
     args = build_parser().parse_args(arguments)
     wait_asleep()
     try:
@@ -50,7 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {args.command}: stopped before it was done", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail again at the end
+        _give_up_stdout()
+        return 1
+    except OSError as error:
+        if not _is_of_stdout(error):
+            raise
+        _give_up_stdout()
+        print(f"error: the standard output cannot be written ({error.strerror or error})", file=sys.stderr)
         return 1
     except InpaintError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,8 +1,13 @@
+import subprocess
+import sys
+
 import fsspec
 import pytest
+from PIL import Image
 
 from inpaint.batch import places
 from inpaint.batch.inputs import find
+from inpaint.batch.memory import picture_size
 from inpaint.cli import main
 from inpaint.errors import OptionError, PhotoError
 from tests.batches import folders, tree, upload
@@ -66,6 +71,30 @@ def test_file_urls_are_paths(tmp_path):
     url = tmp_path.as_uri()
     assert run(f"{url}/photos", f"{url}/masks", f"{url}/out", "--workers", "0") == 0
     assert sorted(tree(tmp_path / "out")) == ["a/photo00.png", "b/photo01.jpg"]
+
+
+PROBE = """
+import sys, fsspec
+from inpaint.batch.memory import picture_size
+name, place = sys.argv[1:]
+fsspec.filesystem("memory").pipe_file("/" + name, open(place, "rb").read())
+print(picture_size("memory://" + name))
+"""
+
+
+@pytest.mark.parametrize("ending", ["heic", "avif", "png"])
+def test_the_size_of_a_picture_at_a_url_is_known_before_it_is_filled(tmp_path, ending):
+    if ending == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.new("RGB", (70, 52)).save(tmp_path / f"a.{ending}")
+    command = [sys.executable, "-c", PROBE, f"a.{ending}", str(tmp_path / f"a.{ending}")]  # no reader is registered yet
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "(70, 52)\n"
+
+
+def test_a_picture_at_a_url_has_a_size_however_large(tmp_path, store):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "large.png")
+    store.pipe_file("/bucket/large.png", (tmp_path / "large.png").read_bytes())
+    assert picture_size("memory://bucket/large.png") == (20_000, 20_000)
 
 
 def test_patterns_at_urls(store):

@@ -1,6 +1,7 @@
 """`inpaint models ...`, `inpaint receptive-field ...` and fills with each network, as a user types them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,14 @@ def test_list(capsys):
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["glcic"]["parameters"] == 6_072_131 and rows["glcic"]["weights"] is None
     assert rows["deepfill-v1"]["sees_everything"] == ["attention"] and rows["dilated"]["weights"]
+
+
+def test_list_tells_of_the_network_that_is_shipped(capsys):
+    assert main(["models", "list", "--json"]) == 0
+    (row,) = [row for row in json.loads(capsys.readouterr().out) if row["weights"]]
+    network = load_network(row["name"])
+    assert row["parameters"] == sum(p.numel() for p in network.parameters())
+    assert f"{row['parameters']:,}" in Path("docs/models.md").read_text()
 
 
 def test_import_converts_exactly(tmp_path, capsys):

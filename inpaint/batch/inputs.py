@@ -13,6 +13,7 @@ from inpaint.photo.formats import FORMATS
 
 _LISTS = (".txt", ".lst", ".list")
 LOOP = "is a link to a folder that it lies in, so it is not followed"
+CIRCLE = "is a list that names itself"
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -63,31 +64,43 @@ def find(inputs: list[str], skip: list[str], recursive: bool = True) -> Listing:
     Raises:
         OptionError: an input names nothing that exists.
     """
-    listing, seen = Listing(), set()
+    listing, seen = Listing(), set[str]()
     skipped = {os.path.realpath(s) for s in skip if not places.is_remote(s)} | {s for s in skip if places.is_remote(s)}
     parts = [_find_one(text, skipped, recursive) for text in inputs]
     for part in parts:
         listing.add(part)
     listing.named = all(part.named for part in parts)
-    unique = []
+    unique, roots = [], dict[str, str]()
     for found in listing.pictures:
-        if found.place not in seen:
-            seen.add(found.place)
+        names = {found.place, _spelled_once(found, roots)}
+        if not names & seen:
             unique.append(found)
+        seen |= names
     listing.pictures = unique
     return listing
 
 
-def _find_one(text: str, skip: set[str], recursive: bool) -> Listing:
+def _spelled_once(found: Found, roots: dict[str, str]) -> str:
+    """A place without the ways to spell the folder it was looked for in; two links to one file below it stay two."""
+    root = found.place[: -len(found.relative)]
+    if places.is_remote(found.place) or root + found.relative != found.place:
+        return found.place
+    if root not in roots:
+        roots[root] = os.path.realpath(root)
+    return os.path.join(roots[root], found.relative)
+
+
+def _find_one(text: str, skip: set[str], recursive: bool, above: frozenset[str] = frozenset()) -> Listing:
+    """Every picture that one input names; `above` are the lists that it stands in."""
     place = places.normal(text)
     if place.startswith("@") and not os.path.lexists(place):
-        return _find_listed(place[1:], skip, recursive)
+        return _find_listed(place[1:], skip, recursive, above)
     if places.is_remote(place):
         return _find_remote(place, skip, recursive)
     if os.path.isdir(place):
         return _walk(place, skip, recursive)
     if place.lower().endswith(_LISTS) and os.path.isfile(place):
-        return _find_listed(place, skip, recursive)
+        return _find_listed(place, skip, recursive, above)
     if os.path.lexists(place):
         listing = Listing(named=True)
         listing.take(place, os.path.basename(place))
@@ -97,8 +110,11 @@ def _find_one(text: str, skip: set[str], recursive: bool) -> Listing:
     raise OptionError(f"{shown(text)}: does not exist")
 
 
-def _find_listed(name: str, skip: set[str], recursive: bool) -> Listing:
+def _find_listed(name: str, skip: set[str], recursive: bool, above: frozenset[str]) -> Listing:
     """Lines of a text file, or names that end in a null byte; relative ones start from the file's folder."""
+    real = os.path.realpath(name)
+    if real in above:
+        return Listing(broken=[(name, CIRCLE)])
     try:
         data = Path(name).read_bytes()
     except OSError as error:
@@ -110,7 +126,7 @@ def _find_listed(name: str, skip: set[str], recursive: bool) -> Listing:
         if not places.is_remote(place):
             place = os.path.join(os.path.dirname(name), place)
         try:
-            listing.add(_find_one(place, skip, recursive))
+            listing.add(_find_one(place, skip, recursive, above | {real}))
         except OptionError as error:
             listing.broken.append((place, str(error).rpartition(": ")[2]))
     return listing

@@ -22,6 +22,7 @@ from typing import Any
 from inpaint.errors import InpaintError, OutputError, shown
 
 VERSION = 1
+_FIRST = b'{"kind": "run", "version": '  # how every journal begins
 
 
 class JournalError(InpaintError):
@@ -55,12 +56,14 @@ def read_journal(path: Path) -> Past:
     """Read a journal; a last line that a kill cut short is ignored.
 
     Raises:
-        JournalError: it cannot be read or is damaged elsewhere.
+        JournalError: it cannot be read, is no journal or is damaged elsewhere.
     """
     past, begun = Past(), False
     try:
         with open(path, "rb") as file:
             for number, line in enumerate(file, 1):
+                if number == 1 and line[: len(_FIRST)] != _FIRST[: len(line)]:  # a file of the user's, never to be cut
+                    raise JournalError(f"{shown(path)}: is not the journal of a batch")
                 if not line.endswith(b"\n"):
                     break
                 record = _parse(path, number, line)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from inpaint.batch import places
 from inpaint.batch.inputs import Found
 
 MARKERS = ("_mask", "-mask", ".mask")
@@ -48,11 +49,12 @@ def pair_by_name(photos: list[Found], masks: list[Found], markers: tuple[str, ..
     other has it. Names are compared in Unicode's composed form, then without regard to upper and lower case.
 
     Args:
-        photos, masks: what was found; a file that is in both is no mask of itself.
+        photos, masks: what was found; a file that is in both, however it is spelled, is no mask of itself.
         markers: what a mask's name has after the photo's.
     """
-    own = {photo.place for photo in photos}
-    masks = [mask for mask in masks if mask.place not in own]
+    real = places.reals(found.place for found in (*photos, *masks))
+    own = {real[photo.place] for photo in photos}
+    masks = [mask for mask in masks if real[mask.place] not in own]
     exact, loose = _Index(masks, markers, str), _Index(masks, markers, str.casefold)
     names = defaultdict(list)
     for photo in photos:

@@ -68,6 +68,21 @@ def join(folder: str, relative: str) -> str:
     return os.path.join(folder, *relative.split("/"))
 
 
+def reals(names: Iterable[str]) -> dict[str, str]:
+    """One name for all spellings of a file of this machine, links followed; a URL stays as it is."""
+    folders, found = dict[str, str](), dict[str, str]()
+    for name in names:
+        folder, last = os.path.split(name)
+        if is_remote(name) or last in ("", ".", ".."):
+            found[name] = name if is_remote(name) else os.path.realpath(name)
+            continue
+        if folder not in folders:  # looked at once for all its files
+            folders[folder] = os.path.realpath(folder)
+        place = os.path.join(folders[folder], last)
+        found[name] = os.path.realpath(place) if os.path.islink(place) else place
+    return found
+
+
 def parent(place: str) -> str:
     """The folder of a place."""
     return place.rpartition("/")[0] if is_remote(place) else os.path.dirname(place)

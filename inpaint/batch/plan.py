@@ -140,7 +140,8 @@ def _paired(request: Request, output: str, photos: Listing, plan: Plan) -> list[
     plan.left_out += [(place, f"mask {reason}") for place, reason in masks.broken]
     if one:
         shared = masks.pictures[0]
-        pictures = [photo for photo in photos.pictures if photo.place != shared.place]
+        real = places.reals(found.place for found in (*photos.pictures, shared))
+        pictures = [photo for photo in photos.pictures if real[photo.place] != real[shared.place]]
         pairs = [Pair(photo, (shared,), "one mask for all") for photo in pictures]
     else:
         pictures, candidates = _apart(photos.pictures, masks.pictures, masks_place, request)
@@ -164,12 +165,14 @@ def _apart(
     photos: list[Found], masks: list[Found], masks_place: str, request: Request
 ) -> tuple[list[Found], list[Found]]:
     """Photos and masks where both lie in the same folder or the masks' below the photos'."""
-    both = {photo.place for photo in photos} & {mask.place for mask in masks}
+    real = places.reals(found.place for found in (*photos, *masks))
+    own = {real[photo.place] for photo in photos}
+    both = own & {real[mask.place] for mask in masks}
     if not both:
         return photos, masks
     same = any(_same_folder(places.normal(p), masks_place) for p in request.photos)
-    if not same and both < {photo.place for photo in photos}:  # the masks' folder lies in that of the photos
-        return [photo for photo in photos if photo.place not in both], masks
+    if not same and both < own:  # the masks' folder lies in that of the photos
+        return [photo for photo in photos if real[photo.place] not in both], masks
     return (
         [photo for photo in photos if not is_mask_name(photo.relative, request.markers)],
         [mask for mask in masks if is_mask_name(mask.relative, request.markers)],

@@ -66,15 +66,24 @@ def _paired_otherwise(task: Task, record: dict[str, Any]) -> bool:
 
 
 def _changed_inputs(past: Past, now: dict[str, Task]) -> Iterable[str]:
-    """Inputs whose size or time differ and, where it is known, whose contents do; a failed photo may be mended."""
+    """Inputs whose size or time differ and, where it is known, whose contents do.
+
+    A failed photo may be mended, and one that is its own output may hold the fill.
+    """
     stamps = places.stamps(place for record in past.plan.values() for place in record["stamps"])
+    real = places.reals([*stamps, *past.plan])
     for output, record in past.plan.items():
         done = past.done.get(output)
         if output not in now or (done is None and output in past.failed):
             continue
         hashes = done["inputs"] if done else {}
+        ours = {*past.ready.get(output, ()), *([done["sha256"]] if done else ())}
         for place, stamp in record["stamps"].items():
-            if stamp != stamps[place] and (place not in hashes or hashes[place] != places.digest(place)):
+            if stamp == stamps[place]:
+                continue
+            found = places.digest(place)
+            filled_in_place = found in ours and real[place] == real[output]
+            if not filled_in_place and (place not in hashes or hashes[place] != found):
                 yield place
 
 

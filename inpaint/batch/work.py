@@ -19,7 +19,7 @@ import torch
 from inpaint.batch import places
 from inpaint.batch.masks import mask_maker
 from inpaint.batch.plan import ALPHA, Task
-from inpaint.errors import Cancelled, EmptyMask, InpaintError, OutputError, PhotoError, shown
+from inpaint.errors import Cancelled, EmptyMask, InpaintError, OutputError, PhotoError, RecipeError, shown
 from inpaint.fill_file import FileResult, FillJob, fill_file
 from inpaint.filling.report import FillResult
 from inpaint.filling.threads import set_threads
@@ -27,6 +27,7 @@ from inpaint.inpainter import Inpainter
 from inpaint.masking.rules import MaskRule
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.photo.access import PictureFiles
+from inpaint.photo.provenance import read_recipe, recipe_path
 from inpaint.photo.staging import Staging
 
 Ask = Callable[[str], bool]  # the hash of what is about to appear -> whether it may
@@ -118,7 +119,11 @@ class Filler:
         set_threads(self.settings.threads)
         about = {"output": task.output, "photo": task.photo}
         try:
-            record = self._recovered(task, known) or self._filled(task, ask)
+            found = self._appeared(task, known)
+            if found and not self._lacks_recipe(task, found):
+                record = self._recovered(task, found)
+            else:
+                record = self._filled(task, ask, self.settings.template.overwrite or bool(found))
         except EmptyMask as error:
             return {"kind": "empty", **about, "reason": str(error)}
         except Cancelled:
@@ -136,14 +141,28 @@ class Filler:
             "worker": f"{socket.gethostname()}:{os.getpid()}", "time": round(time.time(), 3),
         }  # fmt: skip
 
-    def _recovered(self, task: Task, known: list[str]) -> dict[str, Any] | None:
-        """The record of an output that appeared before a kill could be noted, or None."""
+    def _appeared(self, task: Task, known: list[str]) -> str | None:
+        """The hash of an output that appeared before a kill could be noted, or None."""
         if not known or not places.exists(task.output):
             return None
         found = places.digest(task.output)
-        if found not in known:
-            return None
-        return {"sha256": found, "inputs": self._inputs(task), "engine": "", "recovered": True}
+        return found if found in known else None
+
+    def _recovered(self, task: Task, sha256: str) -> dict[str, Any]:
+        return {"sha256": sha256, "inputs": self._inputs(task), "engine": "", "recovered": True}
+
+    def _lacks_recipe(self, task: Task, sha256: str) -> bool:
+        """Whether an output that appeared is to be made again, as the kill came before its recipe."""
+        real = places.reals([task.photo, task.output])
+        if not self.settings.template.mark or real[task.photo] == real[task.output]:  # filled where it lay: no second
+            return False
+        path = recipe_path(Path(task.output))
+        if os.path.lexists(path) and not self.settings.template.overwrite:
+            return False
+        try:
+            return read_recipe(path).output_sha256 != sha256
+        except RecipeError:
+            return True
 
     def _inputs(self, task: Task) -> dict[str, str | None]:
         return {place: self._hash(place) for place in (task.photo, *task.masks)}
@@ -157,9 +176,9 @@ class Filler:
             self._hashes[place] = (stamp, places.digest(place))
         return self._hashes[place][1]
 
-    def _filled(self, task: Task, ask: Ask) -> dict[str, Any]:
-        template = self.settings.template
-        self._refuse_existing(task)
+    def _filled(self, task: Task, ask: Ask, overwrite: bool) -> dict[str, Any]:
+        template = replace(self.settings.template, overwrite=overwrite)
+        self._refuse_existing(task, overwrite)
         with ExitStack() as stack:
             near = _Near(task, self.settings, stack)
             mask = mask_maker(
@@ -173,7 +192,7 @@ class Filler:
 
             def ready(made: FileResult) -> None:
                 inputs.update(self._inputs(task))
-                self._refuse_existing(task)
+                self._refuse_existing(task, overwrite)
                 if not ask(made.sha256):
                     raise Cancelled("the run was stopped")
 
@@ -192,8 +211,8 @@ class Filler:
             "verification": None if proof is None else {**asdict(proof), "sentence": proof.sentence},
         }  # fmt: skip
 
-    def _refuse_existing(self, task: Task) -> None:
-        if not self.settings.template.overwrite and places.exists(task.output):
+    def _refuse_existing(self, task: Task, overwrite: bool) -> None:
+        if not overwrite and places.exists(task.output):
             raise OutputError(f"{shown(task.output)}: exists already, use --overwrite to replace it")
 
     def _load(self) -> Inpainter:

@@ -1,7 +1,9 @@
 """`inpaint batch PHOTOS -m MASKS -o DIR`: fill many photos, on all cores or on a cluster."""
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         warm_up()
     from inpaint.batch.memory import parse_bytes
     from inpaint.batch.plan import make_plan
-    from inpaint.batch.session import Means, check_request, default_journal, run_batch
+    from inpaint.batch.session import Means, check_request, default_journal, run_batch, workers_of
     from inpaint.batch.show import Progress, Stop
 
     request, template = request_of(args), template_of(args)
@@ -99,18 +101,31 @@ def run(args: argparse.Namespace) -> int:
     _check_report(args)
     check_request(request, template, means)
     plan = make_plan(request)
+    journal = args.journal or default_journal(request.output)
+    _keep_apart(args, plan, journal)
     if args.plan:
         return _show_plan(plan, args.json)
-    journal = args.journal or default_journal(request.output)
     progress, start = Progress(args.quiet or args.json), time.monotonic()
     with Stop() as stop:
         try:
             counts = run_batch(plan, request, template, means, journal, args.resume, progress, stop)
         except KeyboardInterrupt:
-            raise InpaintError(f"stopped at once; --resume continues ({shown(journal)})") from None
+            text = f"stopped at once; --resume continues ({shown(journal)})"
+            if args.ray is None and workers_of(means, request, len(plan.tasks)) == 0:
+                progress.close()
+                _leave_at_once(text)
+            raise InpaintError(text) from None
         finally:
             progress.close()
     return _tell(args, plan, counts, time.monotonic() - start, journal)
+
+
+def _leave_at_once(text: str) -> None:
+    """End the process with code 1, as an exit by Python would crash: threads of its own still fill."""
+    with contextlib.suppress(OSError):
+        print(f"error: {text}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    os._exit(1)
 
 
 def _check_report(args: argparse.Namespace) -> None:
@@ -122,6 +137,30 @@ def _check_report(args: argparse.Namespace) -> None:
         raise OptionError(f"{shown(args.report)}: a report ends in .html or .json")
     if args.report.parent.is_dir() or args.report.absolute().parent != Path(args.output).absolute():
         check_writable(args.report, args.overwrite or args.resume)
+
+
+def _keep_apart(args: argparse.Namespace, plan: "Plan", journal: Path) -> None:
+    """Refuse to write the journal or the report over each other or over a file that the run reads or writes."""
+    if args.journal is None and args.report is None:
+        return
+    from inpaint.batch import places
+    from inpaint.photo.provenance import recipe_path
+
+    read = {places.normal(text).removeprefix("@") for text in (*args.photos, args.masks)}
+    read |= {str(name) for name in (args.weights, args.model) if name}
+    read |= {place for task in plan.tasks for place in (task.photo, *task.masks)} | {*plan.unmasked, *plan.unused}
+    written = {task.output for task in plan.tasks}
+    if args.mark:
+        written |= {str(recipe_path(Path(output))) for output in written}
+    taken = dict.fromkeys(places.reals(read).values(), "read")
+    taken |= dict.fromkeys(places.reals(written).values(), "written")
+    for role, path in (("journal", journal), ("report", args.report)):
+        if path is None:
+            continue
+        place = places.reals([str(path)])[str(path)]
+        if place in taken:
+            raise OutputError(f"{shown(path)}: is {taken[place]} by this run, so the {role} cannot be written there")
+        taken[place] = "written"
 
 
 def _show_plan(plan: "Plan", as_json: bool) -> int:

@@ -67,7 +67,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--max-memory", metavar="SIZE", help="refuse a photo that may take more, such as 2G")
     add_fill_options(command)
     add_file_options(command)
-    command.set_defaults(run=run)
+    names = (*(option.name for option in fields(FillOptions)), "model", "device", "mask_is")
+    usual = {name: command.get_default(name) for name in names}
+    command.set_defaults(run=run, usual=usual, **dict.fromkeys(usual))  # what is None then was not named
 
 
 def run(args: argparse.Namespace) -> None:
@@ -98,6 +100,7 @@ def _job(args: argparse.Namespace) -> "FillJob":
 
     if args.photo is None or args.mask is None:
         raise OptionError("fill needs a PHOTO and a MASK, or --recipe FILE")
+    _set_usual(args)
     set_threads(args.threads)
     output = args.output or default_output(args.photo, args.lossless)
     job = FillJob(
@@ -105,6 +108,13 @@ def _job(args: argparse.Namespace) -> "FillJob":
         device=args.device,
     )  # fmt: skip
     return file_options(args, job)
+
+
+def _set_usual(args: argparse.Namespace) -> None:
+    """Give each option that was not named its usual value."""
+    for name, value in args.usual.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
 
 
 def default_output(photo: Path, lossless: bool) -> Path:
@@ -129,11 +139,11 @@ def _recipe_job(args: argparse.Namespace) -> "FillJob":
 
     if args.mask is not None:
         raise OptionError("--recipe holds the mask, so no MASK can be named beside it")
-    settled = [o.name for o in fields(FillOptions) if getattr(args, o.name) != o.default]
+    settled = [name for name in args.usual if getattr(args, name) is not None]
     settled += [n for n in ("lossless", "mark", "keep_time") if getattr(args, n)]
-    settled += ["mask-is"] if args.mask_is != "auto" else []
     if settled:
         raise OptionError(f"--{settled[0].replace('_', '-')} is part of the recipe and cannot be named beside it")
+    _set_usual(args)
     recipe = read_recipe(args.recipe)
     set_threads(args.threads or recipe.threads)
     output = args.output or default_output(args.photo or Path(recipe.output), False)

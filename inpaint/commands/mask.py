@@ -7,8 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inpaint.commands.mask_files import keep_apart, named_files, one_place, outputs_of, save_mask, save_preview
+from inpaint.commands.mask_files import (
+    keep_apart,
+    make_folder,
+    named_files,
+    one_place,
+    outputs_of,
+    save_mask,
+    save_preview,
+)  # fmt: skip
 from inpaint.commands.shared import add_threads, set_threads
+from inpaint.errors import shown
 from inpaint.options import MASK_IS
 
 if TYPE_CHECKING:
@@ -136,7 +145,7 @@ def run_repeated(args: argparse.Namespace) -> None:
 
     set_threads(args.threads)
     rule, files = _rule(args), named_files(args.photos)
-    output, shown = one_place(args, files)
+    output, seen = one_place(args, files)
     folder = output.is_dir() or not output.suffix
     failures: list[str] = []
     samples: dict[tuple[int, int], Path] = {}
@@ -156,32 +165,32 @@ def run_repeated(args: argparse.Namespace) -> None:
     for (height, width), count in left_out.items():
         print(f"{count} of {width}x{height} pixels left out: {LEAST} of one size or more are needed")
     if not shared:
-        raise MaskError(f"{output}: not written, no size has {LEAST} photos or more")
+        raise MaskError(f"{shown(output)}: not written, no size has {LEAST} photos or more")
     if len(shared) > 1 and not folder:
         sizes = ", ".join(f"{width}x{height}" for height, width in shared)
-        raise OutputError(f"{output}: the photos have the sizes {sizes}, name a folder to get one mask each")
+        raise OutputError(f"{shown(output)}: the photos have the sizes {sizes}, name a folder to get one mask each")
     rule = replace(rule, learned=shared)
     pictures = {shape: load_photo(samples[shape]).pixels for shape in shared}
     masks = {shape: rule(pixels) for shape, pixels in pictures.items()}  # all, before any is written
-    for place in (output, shown) if folder else ():
+    for place in (output, seen) if folder else ():
         if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
+            make_folder(place)
     names = {shape: f"repeated-{shape[1]}x{shape[0]}.png" for shape in masks}
     for shape in names if folder else ():
-        for place in (output, shown) if masks[shape].any() else ():
+        for place in (output, seen) if masks[shape].any() else ():
             if place is not None:
                 check_output(place / names[shape], args.overwrite)
     found = 0
     for shape, mask in masks.items():
-        file, preview = (output / names[shape], shown and shown / names[shape]) if folder else (output, shown)
+        file, preview = (output / names[shape], seen and seen / names[shape]) if folder else (output, seen)
         if not mask.any():
-            print(f"{file}: nothing that the photos of {shape[1]}x{shape[0]} share, not written")
+            print(f"{shown(file)}: nothing that the photos of {shape[1]}x{shape[0]} share, not written")
             continue
         found += 1
         save_mask(mask, file, args.overwrite)
         if preview is not None:
             save_preview(pictures[shape], mask, preview, args.overwrite)
-        print(f"{file}: {mask.mean():.2%} of the photo")
+        print(f"{shown(file)}: {mask.mean():.2%} of the photo")
     if failures:
         raise InpaintError(f"{len(failures)} of {len(files)} photos could not be read")
     if not found:
@@ -210,13 +219,13 @@ def run_edit(args: argparse.Namespace) -> None:
     masks, notes = [], list[str]()
     for file in files:
         try:
-            mask = picture_to_mask(open_upright(file)[0], args.mask_is, notes, str(file))
+            mask = picture_to_mask(open_upright(file)[0], args.mask_is, notes, shown(file))
         except PhotoError as error:
             raise MaskError(str(error)) from None
         masks.append(mask)
         if mask.shape != masks[0].shape:
-            sizes = f"{mask.shape[1]}x{mask.shape[0]} pixels, {files[0]} {masks[0].shape[1]}x{masks[0].shape[0]}"
-            raise MaskError(f"{file}: the mask is {sizes}")
+            sizes = f"{mask.shape[1]}x{mask.shape[0]} pixels, {shown(files[0])} {masks[0].shape[1]}x{masks[0].shape[0]}"
+            raise MaskError(f"{shown(file)}: the mask is {sizes}")
     print(*notes, sep="\n", end="\n" if notes else "")
     mask = edit.combine(*masks, operation=args.combine)
     if args.invert:
@@ -228,17 +237,17 @@ def run_edit(args: argparse.Namespace) -> None:
     if args.within:
         mask &= box_mask(parse_box(args.within, mask.shape), mask.shape)
     if not mask.any():
-        raise EmptyMask(f"{output}: the mask is empty, it was not written")
-    shown = None
+        raise EmptyMask(f"{shown(output)}: the mask is empty, it was not written")
+    pixels = None
     if preview is not None:
-        shown = load_photo(args.photo).pixels
-        if shown.shape[:2] != mask.shape:
-            sizes = f"{shown.shape[1]}x{shown.shape[0]} pixels, the mask {mask.shape[1]}x{mask.shape[0]}"
-            raise MaskError(f"{args.photo}: the photo is {sizes}")
+        pixels = load_photo(args.photo).pixels
+        if pixels.shape[:2] != mask.shape:
+            sizes = f"{pixels.shape[1]}x{pixels.shape[0]} pixels, the mask {mask.shape[1]}x{mask.shape[0]}"
+            raise MaskError(f"{shown(args.photo)}: the photo is {sizes}")
     save_mask(mask, output, args.overwrite)
     if preview is not None:
-        save_preview(shown, mask, preview, args.overwrite)
-    print(f"{output}: {mask.mean():.2%} of the photo")
+        save_preview(pixels, mask, preview, args.overwrite)
+    print(f"{shown(output)}: {mask.mean():.2%} of the photo")
 
 
 def run_silhouettes(args: argparse.Namespace) -> None:
@@ -249,9 +258,9 @@ def run_silhouettes(args: argparse.Namespace) -> None:
 
     set_threads(args.threads)
     if args.output.suffix != ".npz":
-        raise OutputError(f"{args.output}: silhouettes are written as .npz")
+        raise OutputError(f"{shown(args.output)}: silhouettes are written as .npz")
     if args.output.exists() and not args.overwrite:
-        raise OutputError(f"{args.output}: exists already, use --overwrite to replace it")
+        raise OutputError(f"{shown(args.output)}: exists already, use --overwrite to replace it")
     failures: list[str] = []
 
     def photos() -> Iterator[Any]:
@@ -264,12 +273,12 @@ def run_silhouettes(args: argparse.Namespace) -> None:
 
     shapes = cut_silhouettes(photos(), seed=args.seed)
     if not shapes:
-        raise EmptyMask(f"{args.output}: not written, no object stands out in these photos")
+        raise EmptyMask(f"{shown(args.output)}: not written, no object stands out in these photos")
     try:
         Silhouettes(shapes).save(args.output)
     except OSError as error:
-        raise OutputError(f"{args.output}: cannot be written ({error.strerror})") from None
-    print(f"{args.output}: {len(shapes)} silhouettes")
+        raise OutputError(f"{shown(args.output)}: cannot be written ({error.strerror})") from None
+    print(f"{shown(args.output)}: {len(shapes)} silhouettes")
     if failures:
         raise InpaintError(f"{len(failures)} photos could not be read")
 
@@ -292,20 +301,20 @@ def _each(args: argparse.Namespace, make: Callable[[Path], tuple[Any, "Mask"]]) 
             pixels, mask = make(file)
             if not mask.any():
                 empty += 1
-                print(f"{file}: nothing found, no mask was written")
+                print(f"{shown(file)}: nothing found, no mask was written")
                 continue
             save_mask(mask, output, args.overwrite)
             if preview is not None:
                 save_preview(pixels, mask, preview, args.overwrite)
         except InpaintError as error:
-            text = str(error) if str(file) in str(error) else f"{file}: {error}"
+            text = str(error) if shown(file) in str(error) else f"{shown(file)}: {error}"
             if len(files) == 1:
                 raise OptionError(text) if isinstance(error, OptionError) else error from None
             failed.append(text)
             refused += isinstance(error, OptionError)
             print(f"error: {text}", file=sys.stderr)
             continue
-        print(f"{output}: {mask.mean():.2%} of the photo")
+        print(f"{shown(output)}: {mask.mean():.2%} of the photo")
     if failed:
         kind = OptionError if refused == len(files) else InpaintError  # words that fit no photo are wrong words
         raise kind(f"{len(failed)} of {len(files)} photos failed")

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inpaint.errors import shown
+
 if TYPE_CHECKING:
     from inpaint.masking.pixels import Mask
 
@@ -16,16 +18,20 @@ def named_files(paths: list[Path]) -> list[Path]:
 
     Raises:
         NothingToDo: a folder holds no picture.
+        PhotoError: a folder cannot be listed.
     """
-    from inpaint.errors import NothingToDo
+    from inpaint.errors import NothingToDo, PhotoError
     from inpaint.photo.formats import FORMATS
 
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
+            try:
+                inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
+            except OSError as error:
+                raise PhotoError(f"{shown(path)}: cannot be listed ({error.strerror or error})") from None
             if not inside:
-                raise NothingToDo(f"{path}: the folder holds no picture")
+                raise NothingToDo(f"{shown(path)}: the folder holds no picture")
             files += inside
         else:
             files.append(path)
@@ -47,18 +53,33 @@ def outputs_of(
         outputs = [output]
     else:
         if output.suffix and not output.is_dir():
-            raise OutputError(f"{output}: several photos need a folder as output")
-        output.mkdir(parents=True, exist_ok=True)
+            raise OutputError(f"{shown(output)}: several photos need a folder as output")
+        make_folder(output)
         outputs = [output / f"{file.stem}.png" for file in files]
     taken: dict[Path, Path] = {}
     for file, out in zip(files, outputs, strict=True):
         if out in taken:
-            raise OutputError(f"{out}: {taken[out]} and {file} would both be written there")
+            raise OutputError(f"{shown(out)}: {shown(taken[out])} and {shown(file)} would both be written there")
         taken[out] = file
         if out.suffix.lower() not in endings:
-            raise OutputError(f"{out}: end the name with one of {' '.join(endings)}{why}")
+            raise OutputError(f"{shown(out)}: end the name with one of {' '.join(endings)}{why}")
         check_output(out, overwrite)
     return outputs
+
+
+def make_folder(place: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        OutputError: it cannot be made, or is a file.
+    """
+    from inpaint.errors import OutputError
+
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{shown(place)}: the folder cannot be made ({reason})") from None
 
 
 def keep_apart(**named: list[Path]) -> None:
@@ -77,7 +98,7 @@ def keep_apart(**named: list[Path]) -> None:
         for file in files:
             other = roles.setdefault(file.resolve(), role)
             if other != role:
-                raise OutputError(f"{file}: is named as {other} and as {role}, each needs a file of its own")
+                raise OutputError(f"{shown(file)}: is named as {other} and as {role}, each needs a file of its own")
 
 
 def save_mask(mask: "Mask", path: Path, overwrite: bool) -> None:
@@ -110,7 +131,7 @@ def one_place(args: argparse.Namespace, files: list[Path]) -> tuple[Path, Path |
     output, preview = args.output, args.preview
     if output.is_dir() or not output.suffix:
         if preview is not None and preview.suffix and not preview.is_dir():
-            raise OutputError(f"{preview}: masks in a folder need a folder for their previews")
+            raise OutputError(f"{shown(preview)}: masks in a folder need a folder for their previews")
     else:
         (output,) = outputs_of(files[:1], output, args.overwrite)
         if preview is not None:

@@ -59,25 +59,25 @@ def check_output(path: Path, ending: str, overwrite: bool) -> None:
 
 
 def run_list(args: argparse.Namespace) -> None:
-    """Show every network."""
+    """Show every network: as its shipped weights have it, else as it is built by default."""
     from inpaint.errors import WeightsError
     from inpaint.masking.sam import sam_status
     from inpaint.models import build_network
     from inpaint.models.receptive_field import theoretical_field
     from inpaint.models.registry import NETWORKS
-    from inpaint.models.weights import default_weights
+    from inpaint.models.weights import default_weights, load_weights
 
     rows = []
     for name, spec in NETWORKS.items():
-        network = build_network(name)
-        field = theoretical_field(network)
         try:
-            shipped = str(default_weights(name))
+            shipped = default_weights(name)
         except WeightsError:
             shipped = None
+        network = build_network(name) if shipped is None else load_weights(shipped, name)[0]
+        field = theoretical_field(network)
         rows.append({
             "name": name, "parameters": sum(p.numel() for p in network.parameters()), "receptive_field": field.field,
-            "sees_everything": list(field.global_parts), "weights": shipped, "follows": spec.paper,
+            "sees_everything": list(field.global_parts), "weights": shipped and str(shipped), "follows": spec.paper,
         })  # fmt: skip
     if args.json:
         print(json.dumps(rows, indent=2))
