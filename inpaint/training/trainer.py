@@ -88,16 +88,20 @@ class Trainer:
 
     def predict(self, batch: Batch) -> list[Tensor]:
         """Every stage's opinion of every pixel (B, 3, S, S); what may not be learnt from is hidden like a hole."""
-        mask = batch.mask if batch.valid is None else torch.maximum(batch.mask, 1 - batch.valid)
         if not self.generator.takes_guide:
-            return self.generator.stages(batch.photo, mask)
+            return self.generator.stages(batch.photo, batch.hidden)
         guide, guided = make_guides(self.averaged, batch, self.config.size // 2)
-        return [self.forward(batch.photo, mask, guide, guided)]
+        return [self.forward(batch.photo, batch.hidden, guide, guided)]
 
     def cut(self, batch: Batch, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Filled photo, photo and mask as the judges see them: cut at a random offset, so that no fixed grid pays."""
+        """Filled photo, photo and hole as the judges see them: cut at a random offset, so that no fixed grid pays.
+
+        What may not be learnt from is grey in both pictures.
+        """
         (top, left), side = batch.offset, batch.photo.shape[-1] - self.config.jitter
-        pictures = (filled, batch.photo, batch.mask)
+        pictures = (filled, batch.photo, batch.hole)
+        if batch.valid is not None:
+            pictures = (filled * batch.valid, batch.photo * batch.valid, batch.hole)
         if not self.config.jitter:
             return pictures
         return tuple(x[..., top : top + side, left : left + side] for x in pictures)  # type: ignore[return-value]
@@ -130,15 +134,13 @@ class Trainer:
     def _fill(self, batch: Batch, learning: bool) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         with torch.set_grad_enabled(learning), self.autocast():
             stages = self.predict(batch)
-            hole = batch.mask if batch.valid is None else batch.mask * batch.valid
-            return stages, *self.cut(batch, composite(stages[-1], batch.photo, hole))
+            return stages, *self.cut(batch, composite(stages[-1], batch.photo, batch.hole))
 
     def _learn_to_fill(
         self, batch: Batch, stages: list[Tensor], filled: Tensor, photo: Tensor, mask: Tensor, judges: bool
     ) -> dict[str, Tensor]:
         c, last = self.config, stages[-1]
-        valid = torch.ones_like(batch.mask) if batch.valid is None else batch.valid
-        hole, known = batch.mask * valid, (1 - batch.mask) * valid
+        hole, known = batch.hole, 1 - batch.hidden
         with self.autocast():
             terms: dict[str, Callable[[], Tensor]] = {
                 "hole_l1": lambda: loss.masked_l1(last, batch.photo, hole),
