@@ -30,6 +30,27 @@ from inpaint.training.guides import make_guides
 FIXED = ("network", "network_config", "discriminator", "size", "optimizer")  # may not change when a run goes on
 
 
+def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork) -> dict[str, Any]:
+    """What `Trainer.save` wrote, if a run with this config and generator may go on from it.
+
+    Raises:
+        OutputError: the state cannot be read.
+        OptionError: the run was begun with another network, discriminator, size or optimizer.
+    """
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise OutputError(f"{file}: is not a whole training state ({type(error).__name__})") from None
+    ours = asdict(config)
+    for name in FIXED:
+        if name in state["config"] and state["config"][name] != ours[name]:
+            raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
+    built = asdict(generator.config)
+    if state.get("architecture", built) != built:  # a default may have changed since the run began
+        raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
+    return state
+
+
 class Trainer:
     """Trains a generator against an adversary.
 
@@ -270,21 +291,9 @@ class Trainer:
         """Go on from `state.pt`.
 
         Raises:
-            OutputError: the state cannot be read.
-            OptionError: the run was begun with another network, discriminator, size or optimizer.
+            OutputError, OptionError: as `read_state`.
         """
-        file = self.folder / "state.pt"
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise OutputError(f"{file}: is not a whole training state ({type(error).__name__})") from None
-        ours = asdict(self.config)
-        for name in FIXED:
-            if name in state["config"] and state["config"][name] != ours[name]:
-                raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
-        built = asdict(self.generator.config)
-        if state.get("architecture", built) != built:  # a default may have changed since the run began
-            raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
+        state = read_state(self.folder / "state.pt", self.config, self.generator)
         for name in ("generator", "averaged", "optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.adversary.discriminator.load_state_dict(state["discriminator"])
