@@ -7,7 +7,7 @@ from PIL import Image
 
 from inpaint.evaluation.cases import open_photo
 from tests.conftest import scene
-from tests.test_evaluation import evaluate, photos, results
+from tests.test_evaluation import evaluate, photos, results, scores_of
 
 __all__ = ["photos"]  # a fixture
 
@@ -38,3 +38,29 @@ def test_sixteen_bits_are_evaluated_and_kept_results_of_them_too(photos):
     found = results(photos)
     assert [r["psnr"] for r in found["records"] if r["engine"] == "same"] == [100, 100, 100]
     assert all(r["outside_changed"] == 0 for r in found["records"] if r["engine"] == "same")
+
+
+def test_equal_photos_and_masks_keep_their_own_records(photos):
+    (photos / "b.png").write_bytes((photos / "a.png").read_bytes())
+    masks = photos.parent / "masks"
+    (masks / "more").mkdir(parents=True)
+    mask = np.zeros((80, 96), np.uint8)
+    mask[10:30, 10:40] = 255
+    for name in ("a.png", "b.png", "more/c.png"):
+        Image.fromarray(mask).save(masks / name)
+    given = "--mask-dir", str(masks)
+    assert evaluate(photos, *given, masks=None) == 0
+    first = scores_of(results(photos))
+    journal = (photos.parent / "out" / "records.jsonl").read_text()
+    assert evaluate(photos, *given, "--resume", masks=None) == 0
+    assert scores_of(results(photos)) == first and [r["photo"] for r in first[::2]] == ["a.png", "b.png", "more/c.png"]
+    assert (photos.parent / "out" / "records.jsonl").read_text() == journal
+
+
+def test_kept_masks_of_another_kind_are_not_taken_for_it(photos):
+    assert evaluate(photos, "--keep", masks="boxes", engines="telea") == 0
+    given = "--mask-dir", str(photos.parent / "out" / "masks" / "boxes")
+    assert evaluate(photos, "--resume", *given, masks="boxes", engines="telea") == 0
+    assert evaluate(photos, "--resume", *given, masks="boxes", engines="telea") == 0
+    kinds = [r["kind"] for r in results(photos)["records"]]
+    assert kinds == ["boxes", "given"] * 3
