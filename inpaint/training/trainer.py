@@ -174,8 +174,9 @@ class Trainer:
             }
             values = {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
             if c.coarse_l1 > 0:
+                in_hole = loss.discounted_l1 if c.discounted_l1 > 0 else loss.masked_l1
                 for k, stage in enumerate(stages[:-1]):
-                    both = loss.masked_l1(stage, batch.photo, hole) + loss.masked_l1(stage, batch.photo, known)
+                    both = in_hole(stage, batch.photo, hole) + loss.masked_l1(stage, batch.photo, known)
                     values[f"coarse_l1_{k}"] = c.coarse_l1 * both
             if judges:
                 self.adversary.discriminator.requires_grad_(False)
