@@ -237,8 +237,9 @@ class Trainer:
     def _agree(self) -> bool:
         """Whether to go on; all processes count the first one's time and stop together."""
         if self.accelerator.num_processes > 1:
-            mine = torch.tensor([float(self.stopping), self.seconds], device=self.device, dtype=torch.float64)
-            stops, seconds = self.accelerator.reduce(mine, "mean").tolist()
+            clock = self.seconds if self.accelerator.is_main_process else 0.0
+            mine = torch.tensor([float(self.stopping), clock], device=self.device, dtype=torch.float64)
+            stops, seconds = self.accelerator.reduce(mine, "sum").tolist()
             self.stopping, self.seconds = stops > 0, seconds
         return not self.stopping and self.progress < 1
 
