@@ -19,6 +19,15 @@ def _all(source: Path) -> list[tuple[Path, str]]:
         return [(source, name) for name in sorted(tar.getnames()) if name.lower().endswith(ENDINGS)]
 
 
+def spread(there: int, count: int, first: int = 0) -> list[int]:
+    """Up to `count` of the numbers below `there`, evenly spread, shifted by `first`; see `photos`."""
+    if first and first >= there // count:
+        sets = max(1, there // count)
+        raise SystemExit(f"{there} photos hold {sets} sets of {count}, so the first must be below {sets}, got {first}")
+    wanted = min(count, there)
+    return [k * there // wanted + first for k in range(wanted)]
+
+
 def photos(sources: list[Path], count: int, size: int | None = 512, first: int = 0) -> Iterator[NDArray[np.uint8]]:
     """Up to `count` photos, evenly spread over all there are.
 
@@ -26,14 +35,16 @@ def photos(sources: list[Path], count: int, size: int | None = 512, first: int =
         sources: folders and tar files.
         count: how many at most.
         size: side of the square that is cut from the middle after scaling the short side to it; None leaves photos.
-        first: where in the even spread to begin, so that two calls can take different photos.
+        first: by how many photos the even spread is shifted; two calls with one count and another `first` share none.
 
     Yields:
         uint8 (size, size, 3) RGB.
+
+    Raises:
+        SystemExit: there are too few photos for a set of its own from `first` on.
     """
     names = [name for source in sources for name in _all(source)]
-    step = max(1, len(names) // count)
-    for path, member in names[first % step :: step][:count]:
+    for path, member in [names[k] for k in spread(len(names), count, first)]:
         if member:
             with tarfile.open(path) as tar:
                 file = tar.extractfile(member)

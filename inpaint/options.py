@@ -15,7 +15,7 @@ class FillOptions:
     Args:
         engine: `auto` lets the program choose per hole, the others name one engine.
         dilate: how far the hole is widened before filling, 0 to 256 pixels; helps when a mask is tight.
-        seed: of the patch search; the same seed gives the same bytes, whatever the number of threads.
+        seed: of the patch search; the same seed gives the same bytes with the same number of threads.
         candidates: how many different fills to make, 1 to 4; the best is the result.
         context: known surroundings a window takes in on each side, as a multiple of the hole's longer side.
 

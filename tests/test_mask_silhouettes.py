@@ -99,6 +99,31 @@ def test_masks_and_files_are_read_and_kept_with_the_run(tmp_path):
         masking.read_silhouettes(tmp_path / "none.npz")
 
 
+@pytest.mark.parametrize("damage", [
+    lambda whole: whole[: len(whole) // 2], lambda whole: whole[:-1], lambda whole: b"",
+    lambda whole: whole.replace(whole[60:100], whole[60:100][::-1], 1),
+])  # fmt: skip
+def test_a_damaged_file_is_named(tmp_path, damage):
+    file = tmp_path / "shapes.npz"
+    Silhouettes([SLAB, np.random.default_rng(0).random((SIDE, SIDE)) > 0.5]).save(file)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(MaskError, match=r"shapes\.npz: holds no silhouettes"):
+        masking.read_silhouettes(file)
+
+
+@pytest.mark.parametrize("content", [
+    {"sizes": np.array([[9, 9]])}, {"sizes": np.array([[9, 9]]), "bits": np.zeros(2, np.uint8)},
+    {"sizes": np.array(9), "bits": np.zeros(2, np.uint8)},
+])  # fmt: skip
+def test_another_file_is_named(tmp_path, content):
+    np.savez(tmp_path / "shapes.npz", **content)
+    with pytest.raises(MaskError, match=r"shapes\.npz: holds no silhouettes"):
+        masking.read_silhouettes(tmp_path / "shapes.npz")
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    with pytest.raises(MaskError, match=r"array\.npy: holds no silhouettes"):
+        masking.read_silhouettes(tmp_path / "array.npy")
+
+
 def test_training_with_silhouettes_from_the_command_line(photos, tmp_path, monkeypatch, capsys):
     drawn = []
     monkeypatch.setattr(

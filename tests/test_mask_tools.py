@@ -83,6 +83,29 @@ def test_polygons_colours_and_unions():
                                             np.ones((3, 3))).astype(bool))  # fmt: skip
 
 
+@pytest.mark.parametrize("box", [
+    (0, 0, 10, 10), (3, 4, 9, 7), (0.5, 0.5, 9, 9), (2.4, 3.6, 5.2, 4.3), (-5, 90, 20, 30), (0, 0, 100, 100),
+])  # fmt: skip
+@pytest.mark.parametrize("turns", [False, True])
+def test_a_rectangle_is_the_same_as_box_and_as_polygon(box, turns):
+    x, y, w, h = box
+    corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)][:: -1 if turns else 1]
+    told = " ".join(f"{a:g},{b:g}" for a, b in corners)
+    expected = masking.region_mask((100, 100), "box " + ",".join(f"{value:g}" for value in box))
+    assert np.array_equal(masking.region_mask((100, 100), f"polygon {told}"), expected)
+
+
+def test_a_polygon_holds_the_pixels_whose_middle_lies_in_it():
+    y, x = np.mgrid[:100, :100] + 0.5
+    triangle = masking.region_mask((100, 100), "polygon 10.2,5.3 90.2,5.3 10.2,85.3")
+    assert np.array_equal(triangle, (x > 10.2) & (y > 5.3) & (x + y < 95.5))
+    bow_tie = masking.region_mask((100, 100), "polygon 0,0 100,100.2 100,0.2 0,100")
+    falling, rising = 1.002 * x, 100 - 0.998 * x
+    assert np.array_equal(bow_tie, (np.minimum(falling, rising) < y) & (y < np.maximum(falling, rising)))
+    with pytest.raises(OptionError, match="the polygon lies outside the photo of 100x100 pixels"):
+        masking.region_mask((100, 100), "polygon 200,0 300,0 300,50")
+
+
 @pytest.mark.parametrize(("words", "why"), [
     ("bottom-rihgt 18%x6%", "not understood"), ("box 1,2,3", "X,Y,W,H"), ("box 0,0,0,5", "must have a width"),
     ("box 200,0,5,5", "outside the photo of 100x100"), ("polygon 1,1 2,2", "three corners"),

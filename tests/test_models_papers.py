@@ -142,10 +142,10 @@ def test_identity_initialisation_is_equation_5():
     layer = torch.nn.Conv2d(2, 4, 3)
     initialise_as_identity(layer, 2, noise=0.0)
     expected = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])
-    assert torch.equal(layer.weight[:, :, 1, 1], expected) and layer.weight.abs().sum() == 4
+    assert torch.equal(layer.weight[:, :, 1, 1], expected / 2) and layer.weight.abs().sum() == 2
     back = torch.nn.Conv2d(4, 2, 1)
     initialise_as_identity(back, 2, noise=0.0)
-    assert torch.equal(back.weight[:, :, 0, 0], expected.T / 2)
+    assert torch.equal(back.weight[:, :, 0, 0], expected.T)
 
 
 @pytest.mark.parametrize("config", [

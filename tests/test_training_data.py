@@ -75,6 +75,16 @@ def test_rotated_photos_are_decoded_upright(tmp_path):
     assert PhotoCache([tmp_path / "a.png"], tmp_path / "cache", smallest=64, minimum=1).shapes == [(90, 70)]
 
 
+def test_greyscale_photos_of_sixteen_bits_keep_their_shades(tmp_path):
+    grey = scene(70, 90)[..., 1]
+    low = np.random.default_rng(0).integers(0, 256, grey.shape, np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(grey.astype(np.uint16) * 256 + low).save(tmp_path / "a.png", exif=exif)
+    photos = PhotoCache([tmp_path / "a.png"], tmp_path / "cache", smallest=64, minimum=1)
+    assert np.array_equal(photos.photo(0), np.repeat(np.rot90(grey, -1)[..., None], 3, axis=2))
+
+
 def test_squares_lie_inside_and_cover_all_scales():
     rng = np.random.default_rng(0)
     squares = [draw_square(rng, (100, 200), 32) for _ in range(400)]

@@ -10,12 +10,13 @@ from inpaint.cli import main
 from inpaint.errors import OptionError, OutputError, PhotoError
 from inpaint.filling.structure import octave_sizes, shrink_known
 from inpaint.models.dilated import Dilated, DilatedConfig
+from inpaint.models.weights import load_weights, save_weights
 from inpaint.training import scenes as module
 from inpaint.training.batches import OWN, HostBatches
 from inpaint.training.config import PRESETS, TrainingConfig
 from inpaint.training.data import PhotoCache
 from inpaint.training.guides import make_guides
-from inpaint.training.run import run_training
+from inpaint.training.run import build_generator, run_training
 from inpaint.training.scenes import SceneBatches, Scenes, draw_crop, fill_scene, scene_mask
 from tests.conftest import scene
 
@@ -150,9 +151,17 @@ def test_batches_bring_their_guides_and_go_on_from_a_state(photos, network, fold
     assert all(torch.equal(third.draw().photo, batch.photo) for batch in drawn[3:])
 
 
-def test_a_run_on_scenes_trains_and_goes_on(folder):
+@pytest.fixture
+def init(folder):
+    """A weights file of the small network, not that of a run's own seed."""
+    torch.manual_seed(7)
+    save_weights(Dilated(DilatedConfig(16, 8, (1, 2))), "dilated", folder / "init.safetensors", {})
+    return folder / "init.safetensors"
+
+
+def test_a_run_on_scenes_trains_and_goes_on(folder, init):
     output = folder / "run"
-    trainer = run_training([folder / "photos"], output, replace(SMALL, steps=2), device="cpu")
+    trainer = run_training([folder / "photos"], output, replace(SMALL, steps=2), device="cpu", init=init)
     before = json.loads((output / "scenes.json").read_text())
     assert trainer.step == 2 and (output / "last.safetensors").is_file()
     trainer = run_training([folder / "photos"], output, SMALL, device="cpu", resume=True)
@@ -161,13 +170,48 @@ def test_a_run_on_scenes_trains_and_goes_on(folder):
 
 def test_scenes_need_a_network_that_takes_a_guide(folder):
     config = replace(SMALL, network="glcic", network_config={})
+    save_weights(build_generator(config, None), "glcic", folder / "init.safetensors", {})
     with pytest.raises(OptionError, match="scene_share needs a network that takes a guide, glcic takes none"):
-        run_training([folder / "photos"], folder / "run", config, device="cpu")
+        run_training([folder / "photos"], folder / "run", config, device="cpu", init=folder / "init.safetensors")
+
+
+def test_scenes_are_filled_by_trained_weights_alone(folder, init, monkeypatch):
+    fillers, make = [], Scenes._make
+
+    def spy(photos, config, indices, network, *more):
+        fillers.append({name: value.float().clone() for name, value in network.state_dict().items()})
+        return make(photos, config, indices, network, *more)
+
+    def filled_by(state):
+        return all(torch.allclose(fillers[-1][name], value, atol=0.01) for name, value in state.items())
+
+    monkeypatch.setattr(Scenes, "_make", staticmethod(spy))
+    output = folder / "run"
+    with pytest.raises(OptionError, match="scene_share needs a trained network, which fills the scenes: give --init"):
+        run_training([folder / "photos"], output, SMALL, device="cpu")
+    assert not output.exists() and not fillers
+    run_training([folder / "photos"], output, replace(SMALL, steps=2), device="cpu", init=init)
+    assert filled_by(load_weights(init)[0].state_dict())
+    for change in (lambda: (output / "scenes.u8").unlink(), lambda: other_photo(folder)):
+        change()
+        averaged = torch.load(output / "state.pt", weights_only=True)["averaged"]
+        run_training([folder / "photos"], output, replace(SMALL, steps=3 + len(fillers)), device="cpu", resume=True)
+        assert filled_by(averaged)
+    assert len(fillers) == 3
+
+
+def other_photo(folder):
+    Image.fromarray(scene(110, 150, 99)).save(folder / "photos" / "99.png")
 
 
 def test_the_refining_preset_starts_from_weights(folder, capsys, monkeypatch):
     preset = PRESETS["dilated-refine"]
-    monkeypatch.setitem(PRESETS, "dilated-refine", replace(preset, perceptual=0.0, batch=1, size=64))
-    words = ["train", "--preset", "dilated-refine", "--photos", folder / "photos", "--output", folder / "run"]
-    assert main([*map(str, words), "--steps", "1", "--device", "cpu"]) == 0
+    small = replace(preset, perceptual=0.0, batch=1, size=64)
+    monkeypatch.setitem(PRESETS, "dilated-refine", small)
+    words = ["train", "--preset", "dilated-refine", "--photos", folder / "photos", "--output", folder / "run",
+             "--steps", "1", "--device", "cpu"]  # fmt: skip
+    assert main([*map(str, words)]) == 2
+    assert "give --init WEIGHTS" in capsys.readouterr().err
+    save_weights(build_generator(small, None), "dilated", folder / "init.safetensors", {})
+    assert main([*map(str, words), "--init", str(folder / "init.safetensors")]) == 0
     assert "step 1" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.errors import MaskError, NothingToDo, OptionError, PhotoError
+from inpaint.masking.pixels import eight_bits
 from inpaint.masking.random import KINDS
 from inpaint.photo.decode import open_upright
 from inpaint.photo.files import FORMATS, load_photo
@@ -76,12 +77,12 @@ def open_photo(path: Path, longest: int) -> tuple[Photo, tuple[int, int]]:
         longest: a photo whose longer side is above this many pixels is made smaller.
 
     Returns:
-        uint8 (H, W, 3) RGB, and (height, width) as stored.
+        uint8 (H, W, 3) RGB, of 16 bits the upper eight, and (height, width) as stored.
 
     Raises:
         PhotoError: it cannot be read, or a side is below 32 pixels.
     """
-    pixels = load_photo(path).pixels
+    pixels = eight_bits(load_photo(path).pixels)
     stored = pixels.shape[:2]
     size = _shrunk(stored, longest)
     if min(size) < LEAST_SIDE:

@@ -72,7 +72,8 @@ class Settings:
 
 def _identity(candidate: Candidate, case: Case, lpips: bool) -> str:
     """Changes with anything that a record depends on, except the code itself."""
-    parts = [candidate.about, checksum(case.truth), checksum(case.mask), lpips, __version__]
+    place = [case.name.as_posix(), case.kind, candidate.label]  # two photos or kinds may have the same pixels
+    parts = [*place, candidate.about, checksum(case.truth), checksum(case.mask), lpips, __version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

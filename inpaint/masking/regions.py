@@ -162,16 +162,26 @@ def _polygon(text: str, shape: tuple[int, int]) -> Mask:
 
 
 def polygon(corners: NDArray[np.float32], shape: tuple[int, int]) -> Mask:
-    """The inside of a polygon float32 (N, 2) of x, y in pixels, bool shape.
+    """The inside of a polygon float32 (N, 2) of x, y in pixels, bool shape: all pixels whose middle lies in it.
+
+    Of a polygon that crosses itself, what is enclosed twice is outside. A rectangle is what `clip_box` makes of it.
 
     Raises:
         OptionError: nothing of it lies in the photo.
     """
-    canvas = np.zeros(shape, np.uint8)
-    cv2.fillPoly(canvas, [np.clip(corners, -30_000, 30_000).round().astype(np.int32)], 1)
-    if not canvas.any():
-        raise OptionError(f"the polygon lies outside the photo of {shape[1]}x{shape[0]} pixels")
-    return canvas.astype(bool)
+    height, width = shape
+    points = np.clip(corners.astype(np.float64), -1e6, 1e6)
+    edges = np.zeros((height, width + 1), np.uint8)  # odd where a row passes from outside to inside, or back
+    for (ax, ay), (bx, by) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        top, bottom = (min(max(math.floor(y + 0.5), 0), height) for y in sorted((ay, by)))
+        rows = np.arange(top, bottom)
+        if len(rows):
+            x = ax + (rows + 0.5 - ay) * (bx - ax) / (by - ay)
+            edges[rows, np.clip(np.floor(x + 0.5), 0, width).astype(int)] ^= 1
+    mask = np.bitwise_xor.accumulate(edges, axis=1)[:, :width].astype(bool)
+    if not mask.any():
+        raise OptionError(f"the polygon lies outside the photo of {width}x{height} pixels")
+    return mask
 
 
 def colour_mask(photo: NDArray[Any], colour: str) -> Mask:

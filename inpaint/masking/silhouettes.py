@@ -4,6 +4,8 @@
 """
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,10 +136,11 @@ class Silhouettes:
         try:
             with np.load(Path(path), allow_pickle=False) as stored:
                 sizes, bits = stored["sizes"], np.unpackbits(stored["bits"]).astype(bool)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            ends = np.cumsum(sizes.prod(axis=1))
+            shapes = [bits[end - h * w : end].reshape(h, w) for end, (h, w) in zip(ends, sizes, strict=True)]
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise MaskError(f"{path}: holds no silhouettes ({error})") from None
-        ends = np.cumsum(sizes.prod(axis=1))
-        return cls([bits[end - h * w : end].reshape(h, w) for end, (h, w) in zip(ends, sizes, strict=True)])
+        return cls(shapes)
 
     def or_blob(self, rng: np.random.Generator, size: int) -> Mask:
         """A silhouette, or as often a blob (`inpaint.masking.random.objects`): the training mix's object masks."""

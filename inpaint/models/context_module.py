@@ -52,8 +52,8 @@ class ContextModule(nn.Module):
 def initialise_as_identity(layer: nn.Conv2d, channels: int, noise: float) -> None:
     """Let a layer pass on what it gets: equation 4 where widths are equal, else equation 5.
 
-    Each of the C input channels of the module owns an equal share of a layer's channels, and a layer averages the
-    channels of one share into every channel of the same share.
+    Each of the C input channels of the module owns an equal share of a layer's channels, and a layer spreads the sum of
+    one share evenly over the same share of the next: sums stay, so the last layer gives back what the first one got.
 
     Args:
         layer: convolution with c_i input and c_(i+1) output channels, both multiples of C; changed in place.
@@ -67,5 +67,5 @@ def initialise_as_identity(layer: nn.Conv2d, channels: int, noise: float) -> Non
     nn.init.normal_(layer.weight, std=noise) if noise else nn.init.zeros_(layer.weight)
     middle = layer.weight.shape[-1] // 2
     centre = layer.weight[:, :, middle, middle]
-    centre.mul_(1 - same).add_(same * channels / inputs)
+    centre.mul_(1 - same).add_(same * channels / outputs)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -32,7 +32,8 @@ class Batch:
         photo: float (B, 3, S, S) in [-1, 1].
         mask: float (B, 1, S, S), 1 = hole.
         valid: float (B, 1, S, S), 0 where the photo itself has a hole and nothing may be learnt; None = 1 everywhere.
-        guide: int (B,): `UNGUIDED`, `OWN` (the network's own coarser fill) or `TRUE` (a blurred, tinted truth).
+        guide: int (B,): `UNGUIDED`, `OWN` (the network's own coarser fill) or `TRUE` (a blurred, tinted truth); what
+            is given in a photo with a hole of its own says `guides`.
         gain, shift: float (B, 3, 1, 1), the tint of true guides.
         factor: by how much true guides are made smaller, 2 to 8.
         offset: where the judges' cut starts, pixels from the top and from the left.
@@ -48,6 +49,24 @@ class Batch:
     factor: int
     offset: tuple[int, int]
     given: Tensor | None = None
+
+    @property
+    def hole(self) -> Tensor:
+        """Where the photo is known but hidden from the network, float (B, 1, S, S): what losses and judges look at."""
+        return self.mask if self.valid is None else self.mask * self.valid
+
+    @property
+    def hidden(self) -> Tensor:
+        """All that the network may not see, float (B, 1, S, S): the mask, and the photo's own holes."""
+        return self.mask if self.valid is None else torch.maximum(self.mask, 1 - self.valid)
+
+    @property
+    def guides(self) -> Tensor:
+        """The kinds of guides, int (B,): `OWN` for `TRUE` where the photo has a hole, which the truth would show."""
+        if self.valid is None:
+            return self.guide
+        holed = (self.valid < 1).flatten(1).any(dim=1)
+        return torch.where((self.guide == TRUE) & holed, OWN, self.guide)
 
 
 def step_size(config: TrainingConfig, chance: float) -> tuple[int, int, bool]:
@@ -163,7 +182,8 @@ class HostBatches:
             guide[rng.random(count) < c.guided] = OWN
             guide[(guide == OWN) & (rng.random(count) < TRUE_SHARE)] = TRUE
             zoom, pick = np.exp(rng.uniform(0, np.log(4), count)), rng.random(count)
-            zoom[(guide != TRUE) | (rng.random(count) > CLOSE_SHARE)] = 1
+            holed = np.array([bool((part < 1).any()) for part in valids] or [False] * count)  # these get no true guide
+            zoom[(guide != TRUE) | (rng.random(count) > CLOSE_SHARE) | holed] = 1
             near = close_up(mask, torch.from_numpy(zoom).float(), torch.from_numpy(pick).float())
             mask = torch.where(torch.from_numpy(zoom > 1).view(-1, 1, 1, 1), near, mask)
         if c.colour:

@@ -45,7 +45,8 @@ class TrainingConfig:
         guided: share of samples with a guide, for networks that take one.
         mix: weight of each mask kind.
         hole_l1, known_l1, hole_mse, discounted_l1, coarse_l1, perceptual, local_contrast, total_variation, adversarial,
-            matching, r1, gradient_penalty: weights of the losses; `coarse_l1` is for the stages before the last.
+            matching, r1, gradient_penalty: weights of the losses; `coarse_l1` is for the stages before the last, and
+            discounted in the hole where `discounted_l1` is used.
         precision: `bf16` (autocast) or `fp32`, which is used where bfloat16 would be slower (`multiplies_bf16`).
         compile: let torch.compile fuse the generator; pays on a GPU.
         seed: of everything random.

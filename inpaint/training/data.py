@@ -44,7 +44,10 @@ def _encoded_photos(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _decode(encoded: bytes, longest_short_side: int) -> NDArray[np.uint8]:
-    photo = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded))).convert("RGB")
+    photo = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded)))
+    if photo.mode.startswith("I"):  # 16-bit greyscale, whose upper half `convert` would make white
+        photo = Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8))
+    photo = photo.convert("RGB")
     scale = longest_short_side / min(photo.size)
     if scale < 1:
         photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.LANCZOS)

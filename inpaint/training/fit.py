@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from inpaint.training.validation import Scores, Validation
 
 LONGEST_SHORT_SIDE = 1024  # pixels: a user's few photos are kept larger than a training pack's
 LEAST_KNOWN = 0.2  # of a photo
+LANCZOS = 3  # pixels that Pillow's filter reaches when it makes photos smaller
 FIT = replace(
     PRESETS["dilated"], optimizer="adamw", minutes=5, learning_rate=3e-4, discriminator_rate=4e-4, warmup_steps=20,
     adversarial_from=60, ema=0.97, validate_steps=0,
@@ -70,6 +72,9 @@ def known_pixels(photos: PhotoCache, masks: Path | None) -> list[NDArray[np.bool
         hole = load_mask(mask_file, load_photo(name).pixels.shape[:2])
         share = torch.nn.functional.adaptive_max_pool2d(torch.from_numpy(hole)[None, None].float(), shape)
         part = share[0, 0].numpy() == 0
+        if hole.shape != shape:  # a smaller photo's pixels are drawn from three of its own on each side
+            reach = np.ones((2 * LANCZOS + 1, 2 * LANCZOS + 1), np.uint8)
+            part = cv2.erode(part.astype(np.uint8), reach) > 0
         if part.mean() < LEAST_KNOWN:
             raise MaskError(f"{mask_file}: leaves only {part.mean():.0%} of {Path(name).name} to learn from")
         known.append(part)

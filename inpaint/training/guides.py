@@ -39,24 +39,25 @@ def make_guides(averaged: nn.Module, batch: Batch, coarsest: int) -> tuple[Tenso
 
     Args:
         averaged: the averaged generator, called as `averaged(photo, mask[, guide])`.
-        batch: photos, masks, and which guide each sample has.
+        batch: photos, masks, and which guide each sample has; no guide depends on what the batch hides.
         coarsest: largest side of a first octave, pixels.
 
     Returns:
         guides float (B, 3, S, S) in [-1, 1], and float (B, 1, 1, 1), 1 where a guide counts. `OWN` guides are the
         network's fill at half size, upsampled; `TRUE` ones stand for a coarser level that saw more context: the
-        photo itself, smaller and back, in slightly other colours. Guides that a batch brings stay as they are.
+        photo itself, smaller and back, in slightly other colours; a photo with a hole of its own gets an `OWN` one in
+        their place. Guides that a batch brings stay as they are.
     """
     if batch.given is not None:
         return batch.given, batch.given.new_ones(len(batch.given), 1, 1, 1)
-    size = batch.photo.shape[-2:]
-    kind = batch.guide.view(-1, 1, 1, 1)
+    size, kinds = batch.photo.shape[-2:], batch.guides
+    kind = kinds.view(-1, 1, 1, 1)
     guide = torch.zeros_like(batch.photo)
-    if (batch.guide == OWN).any():
-        chosen = torch.nonzero(batch.guide == OWN)[:, 0]
-        coarse = own_fill(averaged, *halve(batch.photo[chosen], batch.mask[chosen]), coarsest)
+    if (kinds == OWN).any():
+        chosen = torch.nonzero(kinds == OWN)[:, 0]
+        coarse = own_fill(averaged, *halve(batch.photo[chosen], batch.hidden[chosen]), coarsest)
         guide[chosen] = F.interpolate(coarse, size=size, mode="bilinear").to(guide.dtype)
-    if (batch.guide == TRUE).any():
+    if (kinds == TRUE).any():
         small = F.avg_pool2d(batch.photo, batch.factor)
         true = F.interpolate(small, size=size, mode="bilinear") * batch.gain + batch.shift
         guide = torch.where(kind == TRUE, true.clamp(-1, 1), guide)

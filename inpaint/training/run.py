@@ -22,7 +22,7 @@ from inpaint.training.data import PhotoCache
 from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.perceptual import SqueezeLPIPS
 from inpaint.training.scenes import SceneBatches, Scenes
-from inpaint.training.trainer import Trainer
+from inpaint.training.trainer import Trainer, read_state
 from inpaint.training.validation import Validation, held_out
 from inpaint.training.watch import Watch
 
@@ -122,6 +122,8 @@ def run_training(
         raise OutputError(f"{state}: not found, there is nothing to resume")
     if not resume and state.exists():
         raise OutputError(f"{state}: exists already, use --resume to go on or another --output")
+    if config.scene_share and init is None and not resume:
+        raise OptionError("scene_share needs a trained network, which fills the scenes: give --init WEIGHTS")
     wants_nets = config.perceptual > 0 or nets is not None or bool(os.environ.get(NETS_VARIABLE))
     perceptual = SqueezeLPIPS(nets_folder(nets)) if wants_nets else None
     accelerator = pick_accelerator(device)
@@ -144,7 +146,10 @@ def run_training(
     else:
         batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank, silhouettes=shapes)
     if config.scene_share:
-        filler = copy.deepcopy(generator).eval().requires_grad_(False).to(accelerator.device)
+        filler = copy.deepcopy(generator).eval().requires_grad_(False)
+        if resume:
+            filler.load_state_dict(read_state(state, config, generator)["averaged"])
+        filler.to(accelerator.device)
         filler.to(pick_precision(filler, accelerator.device))
         with accelerator.main_process_first():
             scenes = Scenes(cache, config, indices, filler, accelerator.device, output, kinds_with(shapes))

@@ -112,7 +112,7 @@ class Scenes:
         photos: the decoded photos.
         config: masks and seed.
         indices: which photos are used.
-        network: fills them; a generator that takes a guide.
+        network: fills them; a trained generator that takes a guide.
         device: where it lies.
         folder: receives `scenes.u8` and `scenes.json`, made again when photos or seed are others, never for another
             network: what has been learnt from them goes on to be learnt.

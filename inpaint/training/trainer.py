@@ -31,6 +31,27 @@ from inpaint.training.muon import Muon
 FIXED = ("network", "network_config", "discriminator", "size", "optimizer")  # may not change when a run goes on
 
 
+def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork) -> dict[str, Any]:
+    """What `Trainer.save` wrote, if a run with this config and generator may go on from it.
+
+    Raises:
+        OutputError: the state cannot be read.
+        OptionError: the run was begun with another network, discriminator, size or optimizer.
+    """
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise OutputError(f"{file}: is not a whole training state ({type(error).__name__})") from None
+    ours = asdict(config)
+    for name in FIXED:
+        if name in state["config"] and state["config"][name] != ours[name]:
+            raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
+    built = asdict(generator.config)
+    if state.get("architecture", built) != built:  # a default may have changed since the run began
+        raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
+    return state
+
+
 class Trainer:
     """Trains a generator against an adversary.
 
@@ -91,16 +112,20 @@ class Trainer:
 
     def predict(self, batch: Batch) -> list[Tensor]:
         """Every stage's opinion of every pixel (B, 3, S, S); what may not be learnt from is hidden like a hole."""
-        mask = batch.mask if batch.valid is None else torch.maximum(batch.mask, 1 - batch.valid)
         if not self.generator.takes_guide:
-            return self.generator.stages(batch.photo, mask)
+            return self.generator.stages(batch.photo, batch.hidden)
         guide, guided = make_guides(self.averaged, batch, self.config.size // 2)
-        return [self.forward(batch.photo, mask, guide, guided)]
+        return [self.forward(batch.photo, batch.hidden, guide, guided)]
 
     def cut(self, batch: Batch, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Filled photo, photo and mask as the judges see them: cut at a random offset, so that no fixed grid pays."""
+        """Filled photo, photo and hole as the judges see them: cut at a random offset, so that no fixed grid pays.
+
+        What may not be learnt from is grey in both pictures.
+        """
         (top, left), side = batch.offset, batch.photo.shape[-1] - self.config.jitter
-        pictures = (filled, batch.photo, batch.mask)
+        pictures = (filled, batch.photo, batch.hole)
+        if batch.valid is not None:
+            pictures = (filled * batch.valid, batch.photo * batch.valid, batch.hole)
         if not self.config.jitter:
             return pictures
         return tuple(x[..., top : top + side, left : left + side] for x in pictures)  # type: ignore[return-value]
@@ -133,15 +158,13 @@ class Trainer:
     def _fill(self, batch: Batch, learning: bool) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
         with torch.set_grad_enabled(learning), self.autocast():
             stages = self.predict(batch)
-            hole = batch.mask if batch.valid is None else batch.mask * batch.valid
-            return stages, *self.cut(batch, composite(stages[-1], batch.photo, hole))
+            return stages, *self.cut(batch, composite(stages[-1], batch.photo, batch.hole))
 
     def _learn_to_fill(
         self, batch: Batch, stages: list[Tensor], filled: Tensor, photo: Tensor, mask: Tensor, judges: bool
     ) -> dict[str, Tensor]:
         c, last = self.config, stages[-1]
-        valid = torch.ones_like(batch.mask) if batch.valid is None else batch.valid
-        hole, known = batch.mask * valid, (1 - batch.mask) * valid
+        hole, known = batch.hole, 1 - batch.hidden
         with self.autocast():
             terms: dict[str, Callable[[], Tensor]] = {
                 "hole_l1": lambda: loss.masked_l1(last, batch.photo, hole),
@@ -154,8 +177,9 @@ class Trainer:
             }
             values = {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
             if c.coarse_l1 > 0:
+                in_hole = loss.discounted_l1 if c.discounted_l1 > 0 else loss.masked_l1
                 for k, stage in enumerate(stages[:-1]):
-                    both = loss.masked_l1(stage, batch.photo, hole) + loss.masked_l1(stage, batch.photo, known)
+                    both = in_hole(stage, batch.photo, hole) + loss.masked_l1(stage, batch.photo, known)
                     values[f"coarse_l1_{k}"] = c.coarse_l1 * both
             if judges:
                 self.adversary.discriminator.requires_grad_(False)
@@ -216,8 +240,9 @@ class Trainer:
     def _agree(self) -> bool:
         """Whether to go on; all processes count the first one's time and stop together."""
         if self.accelerator.num_processes > 1:
-            mine = torch.tensor([float(self.stopping), self.seconds], device=self.device, dtype=torch.float64)
-            stops, seconds = self.accelerator.reduce(mine, "mean").tolist()
+            clock = self.seconds if self.accelerator.is_main_process else 0.0
+            mine = torch.tensor([float(self.stopping), clock], device=self.device, dtype=torch.float64)
+            stops, seconds = self.accelerator.reduce(mine, "sum").tolist()
             self.stopping, self.seconds = stops > 0, seconds
         return not self.stopping and self.progress < 1
 
@@ -271,21 +296,9 @@ class Trainer:
         """Go on from `state.pt`.
 
         Raises:
-            OutputError: the state cannot be read.
-            OptionError: the run was begun with another network, discriminator, size or optimizer.
+            OutputError, OptionError: as `read_state`.
         """
-        file = self.folder / "state.pt"
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise OutputError(f"{file}: is not a whole training state ({type(error).__name__})") from None
-        ours = asdict(self.config)
-        for name in FIXED:
-            if name in state["config"] and state["config"][name] != ours[name]:
-                raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
-        built = asdict(self.generator.config)
-        if state.get("architecture", built) != built:  # a default may have changed since the run began
-            raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
+        state = read_state(self.folder / "state.pt", self.config, self.generator)
         for name in ("generator", "averaged", "optimizer", "d_optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.adversary.discriminator.load_state_dict(state["discriminator"])
