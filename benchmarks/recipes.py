@@ -35,6 +35,7 @@ from inpaint.training.batches import Batch, HostBatches
 from inpaint.training.config import PRESETS, TrainingConfig
 from inpaint.training.data import PhotoCache
 from inpaint.training.losses import masked_l1
+from inpaint.training.muon import Muon
 from inpaint.training.perceptual import SqueezeLPIPS
 from inpaint.training.validation import held_out
 
@@ -60,6 +61,7 @@ class Recipe:
         encoder: ImageNet features (`Lite0`) of the photo stand beside its own at 1/4 size.
         some: only photos of the list given with --some are learnt from.
         taught: weight of L1 to what the shipped network puts in the hole.
+        momentum: of Muon; None means AdamW.
     """
 
     channels: int = 96
@@ -76,6 +78,7 @@ class Recipe:
     encoder: bool = False
     some: bool = False
     taught: float = 0.0
+    momentum: float | None = None
 
 
 RECIPES = {
@@ -103,6 +106,11 @@ RECIPES = {
     "ImageNet features beside (Lite0)": Recipe(encoder=True),
     "permissive photos alone, four times the rate": Recipe(some=True, rate=2e-3),
     "ImageNet features beside (Lite0), four times the rate": Recipe(encoder=True, rate=2e-3),
+    "Muon": Recipe(rate=1e-2, momentum=0.9),
+    "Muon, rate 6e-3": Recipe(rate=6e-3, momentum=0.9),
+    "Muon, momentum 0.8": Recipe(rate=1e-2, momentum=0.8),
+    "Muon, momentum 0.95": Recipe(rate=1e-2, momentum=0.95),
+    "Muon, permissive photos alone": Recipe(some=True, rate=1e-2, momentum=0.9),
 }
 
 
@@ -156,7 +164,9 @@ def train(
     averaged, rng = copy.deepcopy(network), np.random.default_rng(recipe.seed)
     teacher = load_weights(default_weights("dilated"), "dilated")[0].eval() if recipe.taught else None
     weights = [p for p in network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, recipe.rate, (0.5, 0.95), weight_decay=1e-4)
+    optimizer: torch.optim.Optimizer = torch.optim.AdamW(weights, recipe.rate, (0.5, 0.95), weight_decay=1e-4)
+    if recipe.momentum is not None:
+        optimizer = Muon(weights, recipe.rate, recipe.momentum)
     start = time.process_time()
     for step in range(steps):
         fall = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps))
