@@ -73,6 +73,62 @@ def test_a_folder_shows_only_what_lies_in_it(folder, tmp_path):
         PhotoFolder(tmp_path / "outside.png")
 
 
+@pytest.fixture
+def linked(folder, tmp_path):
+    """The folder with links inside it, out of it, and to what is hidden."""
+    away = tmp_path / "away"
+    (away / "deep").mkdir(parents=True)
+    for seed, name in enumerate(("o.png", "lake_mask2.png", "deep/p.png", ".q.png", "notes.txt")):
+        Image.fromarray(scene(60, 80, seed)).save(away / name, "PNG")
+    links = {
+        "dir": away, "trip/deep": away / "deep", "secret": folder.root / ".secret", "link.png": away / "o.png",
+        "no.png": folder.root / ".secret/no.png", "lake_2_mask.png": away / "lake_mask2.png",
+        "hill_mask.png": folder.root / "lake_mask.png", "again": folder.root / "trip", "loop.png": "loop.png",
+        "gone.png": tmp_path / "gone",
+    }  # fmt: skip
+    for name, target in links.items():
+        (folder.root / name).symlink_to(target)
+    return folder
+
+
+AWAY = ["dir", "gone.png", "lake_2_mask.png", "link.png", "no.png", "secret", "trip/deep"]
+
+
+def test_links_out_of_a_folder_are_not_shown(linked):
+    assert linked.folders() == ["", "again", "trip"]
+    inside = ["again/dune.png", "again/hill.png", "hill_mask.png", "lake.png", "lake_mask.png", "loop.png"]
+    assert linked.photos("", True) == [*inside, "trip/dune.png", "trip/hill.png"]
+    assert linked.photos("again", True) == ["trip/dune.png", "trip/hill.png"]
+    for name in (*AWAY, "dir/o.png", "trip/deep/p.png", "loop.png"):
+        with pytest.raises(OptionError, match="is not in the folder of photos"):
+            linked.path(name)
+
+
+def test_links_out_of_a_folder_are_neither_planned_nor_filled(linked, job):
+    made = job(rule="region:bottom-right 30%x20%")
+    told = made.describe()
+    assert [task["photo"] for task in told["tasks"]] == linked.photos("", True)
+    left = [name for name, reason in told["left_out"] if "is a link out of the folder" in reason]
+    assert sorted(left) == ["again/deep", *AWAY] and (".secret", "is hidden") in told["left_out"]
+    assert "dir/" not in repr(told) and "是指向文件夹之外或隐藏内容的链接" in plan_html(made, "zh-CN")
+    list(made.run())
+    assert [made.name(record["photo"]) for record in made.outputs()] == [
+        name for name in linked.photos("", True) if name != "loop.png"
+    ]
+    with zipfile.ZipFile(made.pack(1.0)) as packed:
+        assert len(packed.namelist()) == 8 and not {"link.png", "dir/o.png"} & set(packed.namelist())
+
+
+def test_masks_are_not_read_over_links_out_of_a_folder(linked, job):
+    (linked.root / "dune.png").symlink_to(linked.root / "trip/dune.png")
+    (linked.root / "dune_mask.png").symlink_to(linked.root.parent / "outside.png")
+    (linked.root / "lake_mask3.png").symlink_to(linked.root.parent / "outside.png")
+    told = job(masks="names").describe()
+    (lake,) = [task for task in told["tasks"] if task["photo"] == "lake.png"]
+    assert (lake["masks"], lake["why"]) == (["lake_mask.png"], "mask suffix")
+    assert "dune.png" in told["photos_without_mask"] and "lake_mask3.png" in [name for name, _ in told["left_out"]]
+
+
 def test_a_listed_photo_opens_as_a_copy(store, inpainter, folder, tmp_path):
     actions = Actions(store, Networks.of(inpainter), lambda: str(tmp_path), folder)
     before = (folder.root / "trip/hill.png").read_bytes()

@@ -7,7 +7,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from inpaint.web.session import SessionStore, safe_name
 
 MASKS = ("rule", "one", "names")
 MOST_FOLDERS = 2000
+HIDDEN = "is hidden"  # why a plan leaves out what has such a name
+NOT_FOLLOWED = "is a link out of the folder or to something hidden, so it is not followed"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class PhotoFolder:
         """This folder, "", and all below it, with forward slashes."""
         names = [""]
         for place, below, _ in os.walk(self.root):
-            below[:] = sorted(name for name in below if not name.startswith("."))
+            below[:] = sorted(name for name in below if not name.startswith(".") and self.shows(Path(place, name)))
             names += [(Path(place) / name).relative_to(self.root).as_posix() for name in below]
             if len(names) >= MOST_FOLDERS:
                 break
@@ -87,8 +89,8 @@ class PhotoFolder:
         Raises:
             OptionError: no such folder.
         """
-        found = find([str(self.path(folder))], [], deep).pictures
-        return [Path(one.place).relative_to(self.root).as_posix() for one in found]
+        found = find([str(self.path(folder))], self._linked_away(), deep).pictures
+        return [Path(one.place).relative_to(self.root).as_posix() for one in found if self.shows(Path(one.place))]
 
     def path(self, name: str) -> Path:
         """A file or folder below the root.
@@ -96,11 +98,54 @@ class PhotoFolder:
         Raises:
             OptionError: it is not there, or lies outside.
         """
-        path = (self.root / name).resolve()
+        path = self.root / name
         hidden = any(part.startswith(".") for part in Path(name).parts)
-        if not path.is_relative_to(self.root) or not path.exists() or hidden:
+        if hidden or not self.shows(path) or not path.exists():
             raise OptionError(f"{name or '.'}: is not in the folder of photos")
-        return path
+        return path.resolve()
+
+    def shows(self, path: Path) -> bool:
+        """Whether a path leads, over all links, to something below the root that is not hidden."""
+        real = Path(os.path.realpath(path))
+        return real.is_relative_to(self.root) and not any(
+            part.startswith(".") for part in real.relative_to(self.root).parts
+        )
+
+    def without_links_away(self, plan: Plan) -> Plan:
+        """A plan of photos below the root, without the files to which links lead elsewhere; these are left out by name.
+
+        Args:
+            plan: as `make_plan` finds it; masks that were uploaded may lie anywhere.
+        """
+        links: dict[str, None] = {}
+
+        def kept(place: str) -> bool:
+            way = Path(place)
+            if self.shows(way) or not way.is_relative_to(self.root):
+                return True
+            below = [*reversed(way.relative_to(self.root).parents), way.relative_to(self.root)]
+            links[str(next(self.root / part for part in below if not self.shows(self.root / part)))] = None
+            return False
+
+        made = Plan(
+            refused=[row for row in plan.refused if kept(row[0])], unused=[mask for mask in plan.unused if kept(mask)],
+            unmasked=[photo for photo in plan.unmasked if kept(photo)],
+            left_out=[row for row in plan.left_out if kept(str(Path(row[0]).parent) if row[1] == HIDDEN else row[0])],
+        )  # fmt: skip
+        for task in plan.tasks:
+            masks = tuple(mask for mask in task.masks if kept(mask))
+            if kept(task.photo) and (masks or task.rule):
+                why = task.why.partition(", ")[0] + (f", {len(masks)} united" if len(masks) > 1 else "")
+                made.tasks.append(task if masks == task.masks else replace(task, masks=masks, why=why))
+            elif self.shows(Path(task.photo)):
+                made.unmasked.append(task.photo)
+        made.left_out += [(link, NOT_FOLLOWED) for link in links]
+        return made
+
+    def _linked_away(self) -> list[str]:
+        """Folders elsewhere to which links below the root lead."""
+        ways = [Path(place, name) for place, below, _ in os.walk(self.root) for name in below]
+        return [os.path.realpath(way) for way in ways if way.is_symlink() and not self.shows(way)]
 
 
 class FolderJob:
@@ -134,6 +179,8 @@ class FolderJob:
         self.request = Request((str(source),), masks, str(self.output), lossless=request.lossless, recursive=deep)
         check_request(self.request, self.template, Means(0))
         self.plan: Plan = make_plan(self.request)
+        if request.folder is not None and photos is not None:
+            self.plan = photos.without_links_away(self.plan)
         self.source, self.counts, self.results = source, Counts(), None
         self.started = False
 
