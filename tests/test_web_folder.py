@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpaint.batch.memory import PER_PIXEL, PHOTO
 from inpaint.batch.plan import Request, make_plan
 from inpaint.batch.session import Means, run_batch
 from inpaint.errors import InpaintError, MaskError, OptionError, PhotoError
@@ -19,7 +20,9 @@ from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder
 from inpaint.web.folder_view import plan_html, progress_html, result_html
 from inpaint.web.i18n import PAGE_TEXTS, language_of
 from inpaint.web.networks import Networks
+from inpaint.web.room import Room
 from inpaint.web.thumbnails import Thumbnails
+from inpaint.web.turns import Turns
 from tests.conftest import scene
 
 TELEA = FillOptions(engine="telea")
@@ -224,6 +227,38 @@ def test_stop_leaves_the_rest(job, folder):
     assert counts.stopped and counts.finished < counts.total == 8
     assert f"{counts.total - counts.finished} were not begun" in result_html(made, 1.0, "en")
     assert "Stopping" in progress_html(counts, 1.0, True, "en")
+
+
+def test_runs_share_the_memory(job):
+    rule = "region:top-left 30%x30%"
+    first, second, third = (job(folder="trip", rule=rule) for _ in range(3))
+    room, turns = Room(first.memory * 2), Turns()
+    held = turns.ask("somebody who fills")
+    runs = [made.run(lambda: turns.turn("folder", always=True), room) for made in (first, second, third)]
+    assert (next(runs[0]).total, next(runs[1]).total, next(runs[2]).total) == (2, 2, 2)
+    assert not first.waits and not second.waits and third.waits
+    assert "Waits until" in progress_html(third.counts, 1.0, False, "en", third.waits)
+    last = job(folder="trip", rule=rule)
+    stopped = last.run(room=room)
+    next(stopped)
+    last.stop()
+    assert list(stopped)[-1].stopped and "2 were not begun" in result_html(last, 1.0, "en")
+    gone = job(folder="trip", rule=rule).run(room=room)
+    next(gone)
+    gone.close()  # its browser went away
+    held.done()
+    for run in runs:
+        list(run)
+    assert [len(made.outputs()) for made in (first, second, third)] == [2, 2, 2] and not third.waits
+    assert room.enter(last, 10**15)  # nobody is left inside
+
+
+def test_the_memory_of_a_run_is_that_of_its_two_largest_photos(job, folder):
+    made = job(folder="trip")
+    assert made.memory == PHOTO
+    for seed, side in enumerate((3000, 2000, 2500)):
+        Image.new("RGB", (side, side), seed).save(folder.root / "trip" / f"{side}.png")
+    assert job(folder="trip").memory == (3000**2 + 2500**2) * PER_PIXEL
 
 
 def test_files_in_use_are_kept(store):

@@ -8,21 +8,25 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from inpaint.batch.inputs import find
+from inpaint.batch.memory import PER_PIXEL, PHOTO
 from inpaint.batch.plan import ALPHA, Plan, Request, is_rule, make_plan
+from inpaint.batch.pool import DEPTH
 from inpaint.batch.run import Counts
 from inpaint.batch.session import Means, check_request, run_batch
 from inpaint.batch.sheet import contact_sheet
 from inpaint.batch.summary import plan_json, run_json
 from inpaint.batch.work import Host, Turn
-from inpaint.errors import MaskError, OptionError, PhotoError
+from inpaint.errors import Cancelled, MaskError, OptionError, PhotoError
 from inpaint.fill_file import FillJob
 from inpaint.masking.rules import parse_rule
 from inpaint.options import FillOptions
 from inpaint.web.networks import Networks
+from inpaint.web.room import Room
 from inpaint.web.session import SessionStore, safe_name
 
 MASKS = ("rule", "one", "names")
@@ -181,12 +185,13 @@ class FolderJob:
         self.plan: Plan = make_plan(self.request)
         if request.folder is not None and photos is not None:
             self.plan = photos.without_links_away(self.plan)
-        self.source, self.counts, self.results = source, Counts(), None
-        self.started = False
+        self.source, self.results = source, None
+        self.counts = Counts(len(self.plan.tasks) + len(self.plan.refused))
+        self.started = self.waits = False
 
     def describe(self) -> dict[str, Any]:
         """The plan as plain values, files by their names below the folders they come from."""
-        values = plan_json(self.plan, self.store.decoders)
+        values = dict(self._table)
         values["tasks"] = [
             row | {
                 "photo": self.name(row["photo"]), "output": self.name(row["output"]),
@@ -212,11 +217,22 @@ class FolderJob:
             text = text.replace(f"{root}{os.sep}", "")
         return text
 
-    def run(self, turn: Turn = nullcontext) -> Iterator[Counts]:
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        return plan_json(self.plan, self.store.decoders)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the photos in hand together take at most."""
+        pixels = sorted(row["size"][0] * row["size"][1] for row in self._table["tasks"] if row["size"])
+        return max(PHOTO, PER_PIXEL * sum(pixels[-DEPTH:]))
+
+    def run(self, turn: Turn = nullcontext, room: Room | None = None) -> Iterator[Counts]:
         """Do what the plan says, once; stops when the iterator is closed or `stop` was called.
 
         Args:
             turn: as for `Host`.
+            room: shared with other runs; None: there are none. While it `waits` for memory, nothing is begun.
 
         Yields:
             how far it is, at least once a second.
@@ -227,6 +243,7 @@ class FolderJob:
         if self.started:
             raise OptionError("this plan was carried out already, make a new one")
         self.started = True
+        room = room or Room(None)
         news: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
         def tell(counts: Counts) -> None:
@@ -242,18 +259,33 @@ class FolderJob:
                 news.put(None)
             except BaseException as error:  # handed to the thread that waits
                 news.put(error)
+            finally:
+                room.leave(self)
 
         thread = threading.Thread(target=work, daemon=True, name="folder")
-        thread.start()
         try:
+            while not room.enter(self, self.memory):
+                self.waits, self.counts.stopped = True, self.stopping.is_set()
+                self.store.still_used(self.folder)
+                yield self.counts
+                if self.counts.stopped:
+                    return
+                self.stopping.wait(0.3)
+            self.waits = False
+            thread.start()
             while thread.is_alive():
                 thread.join(0.3)
                 yield self.counts
             error = news.get()
-            if error is not None:
+            if isinstance(error, Cancelled):  # stopped before the first turn came
+                self.counts.stopped = True
+                yield self.counts
+            elif error is not None:
                 raise error
         finally:
             self.stopping.set()  # reached early when the browser goes away: nobody waits for the rest
+            if thread.ident is None:
+                room.leave(self)
 
     def stop(self) -> None:
         """Finish the photos in hand, then end."""
