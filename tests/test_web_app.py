@@ -18,6 +18,7 @@ from PIL import Image
 
 from app import build_app, model_choices, parser
 from inpaint.errors import OptionError
+from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
 from inpaint.web.auth import Passwords, add_user
 from inpaint.web.networks import Networks
@@ -26,10 +27,10 @@ from tests.conftest import scene
 
 
 class Served:
-    def __init__(self, inpainter, **settings):
+    def __init__(self, inpainter, limits=Limits(), **settings):
         from gradio.utils import get_upload_folder
 
-        self.actions = Actions(SessionStore(), Networks.of(inpainter), get_upload_folder)
+        self.actions = Actions(SessionStore(limits), Networks.of(inpainter), get_upload_folder)
         self.server = uvicorn.Server(uvicorn.Config(build_app(self.actions, **settings), port=0, log_level="error"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
@@ -143,6 +144,36 @@ def test_passwords_guard_page_and_files(inpainter, tmp_path):
         wrong = httpx.post(f"{address}/login", data={"username": "ann", "password": "no"})
         right = httpx.post(f"{address}/login", data={"username": "ann", "password": "secret"})
         assert wrong.status_code == 400 and right.status_code == 200
+
+
+def test_requests_to_the_page_are_bounded(address):
+    def head_of(path):
+        return {"url": f"{address}{path}", "headers": {"Content-Type": "application/json"}, "timeout": 60}
+
+    large = b'{"data": "' + b"x" * (9 << 20) + b'"}'
+    pieces = lambda: (large[start : start + 65536] for start in range(0, len(large), 65536))  # noqa: E731
+    for path in ("/gradio_api/queue/join", "/gradio_api/component_server", "/gradio_api/run/fill"):
+        for content in (large, pieces()):
+            try:
+                reply = httpx.post(content=content, **head_of(path))
+                assert (reply.status_code, "bytes at most" in reply.text) == (413, True), path
+            except httpx.WriteError:  # refused and hung up in the middle of it
+                pass
+    small = httpx.post(content=b'{"data": []}', **head_of("/gradio_api/queue/join"))
+    assert small.status_code not in (408, 413)
+
+
+def test_uploads_are_bounded_beside_their_files(address, inpainter):
+    upload = f"{address}/gradio_api/upload"
+    (path,) = httpx.post(upload, files={"files": ("a.bin", b"x" * (9 << 20))}, timeout=60).json()
+    assert Path(path).stat().st_size == 9 << 20
+    Path(path).unlink()
+    for name in ("files", "filename", "a; filename"):
+        reply = httpx.post(upload, data={name: "x" * (2 << 20)}, files={"files": ("a.bin", b"y")}, timeout=60)
+        assert reply.status_code == 413 and "beside its files" in reply.text
+    with Served(inpainter, Limits(file_bytes=1000)) as other:
+        reply = httpx.post(f"{other}/gradio_api/upload", files={"files": ("a.bin", b"x" * 2000)}, timeout=60)
+        assert reply.status_code == 413  # Gradio's own limit
 
 
 def test_behind_a_proxy_everything_is_asked_for_below_its_path(inpainter):

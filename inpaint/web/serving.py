@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inpaint.web.actions import Actions
     from inpaint.web.service import Service
 
+TOOL_BYTES = 64 << 20  # of a request to a tool, where no API says how many
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -94,14 +95,16 @@ def build_app(
     from fastapi import FastAPI
 
     from inpaint.web.api import api_app
+    from inpaint.web.guard import Gate
     from inpaint.web.i18n import page_texts
     from inpaint.web.page import build_page, page_head, page_style
 
     if service is not None:
-        app = api_app(service)
+        app = api_app(service, service.limits.body_bytes if mcp else 0)
         actions.turns = service.turns
     else:
         app = FastAPI(title="Inpaint")
+        app.add_middleware(Gate, tool_bytes=TOOL_BYTES if mcp else 0)
 
         @app.get("/health")
         def health() -> dict[str, str]:
