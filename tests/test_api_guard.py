@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inpaint.errors import OptionError
-from inpaint.web.guard import Rates
+from inpaint.web.guard import Rates, _own_name
 from inpaint.web.keys import add_key, load_keys
 from inpaint.web.replies import short_report
 from inpaint.web.service import ApiLimits
@@ -296,3 +296,13 @@ def test_who_sends_too_slowly_is_cut_off(monkeypatch):
 
         head = {"Content-Type": "application/json"}
         assert served.client.post("/api/v1/inpaint", content=slow(), headers=head).status_code == 422
+
+
+def test_other_names_of_a_server_for_this_machine_alone():
+    own = frozenset({"127.0.0.5", "box.example"})
+    for name in ("localhost", "LocalHost:7860", "127.0.0.1:7860", "127.9.9.9", "[::1]:7860", "127.0.0.5",
+                 "box.example:1"):  # fmt: skip
+        assert _own_name(name, own), name
+    for name in ("", "evil.test", "evil.test:7860", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1",
+                 "[fe80::1]", "0.0.0.0:7860", "[::]", "localhost@evil.test"):  # fmt: skip
+        assert not _own_name(name, own), name

@@ -22,6 +22,7 @@ from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
 from inpaint.web.auth import Passwords, add_user
 from inpaint.web.networks import Networks
+from inpaint.web.serving import own_names
 from inpaint.web.session import SessionStore
 from tests.conftest import scene
 
@@ -174,6 +175,32 @@ def test_uploads_are_bounded_beside_their_files(address, inpainter):
     with Served(inpainter, Limits(file_bytes=1000)) as other:
         reply = httpx.post(f"{other}/gradio_api/upload", files={"files": ("a.bin", b"x" * 2000)}, timeout=60)
         assert reply.status_code == 413  # Gradio's own limit
+
+
+def test_other_names_are_refused_where_nobody_is_asked(inpainter, files):
+    with Served(inpainter, names=frozenset({"127.0.0.1", "shop.example"})) as address:
+        port = address.rpartition(":")[2]
+        evil = {"Host": f"evil.test:{port}", "Origin": f"http://evil.test:{port}"}
+        for path in ("/", "/health", "/config", "/gradio_api/info"):
+            reply = httpx.get(f"{address}{path}", headers=evil)
+            assert reply.status_code == 403 and "open to this machine alone" in reply.text
+        for host in ("127.0.0.1", f"localhost:{port}", "[::1]", "shop.example"):
+            assert httpx.get(address, headers={"Host": host}).status_code == 200
+        filled, _ = Client(address, verbose=False).predict(*files[:2], engine="telea", api_name="/fill")
+        assert Image.open(path_of(filled)).size == (80, 60)
+
+
+def test_which_servers_answer_to_any_name():
+    def names(*arguments, keys=False):
+        return own_names(parser().parse_args(arguments), keys)
+
+    assert names() == {"127.0.0.1"} and names("--host", "127.0.0.2") == {"127.0.0.2"}
+    assert names("--host", "localhost") == {"localhost"} and names("--host", "::1") == {"::1"}
+    assert names("--cors", "https://shop.example:8443", "--cors", "null") == {"127.0.0.1", "shop.example"}
+    for anybody in (("--host", "0.0.0.0"), ("--host", "10.0.0.1"), ("--host", "box"), ("--root-path", "/inpaint"),
+                    ("--auth-file", "people"), ("--cors", "*")):  # fmt: skip
+        assert names(*anybody) is None, anybody
+    assert names(keys=True) is None
 
 
 def test_behind_a_proxy_everything_is_asked_for_below_its_path(inpainter):

@@ -33,12 +33,12 @@ ERRORS = {
 }  # fmt: skip
 
 
-def api_app(service: Service, tool_bytes: int = 0) -> FastAPI:
+def api_app(service: Service, names: frozenset[str] | None = None, tool_bytes: int = 0) -> FastAPI:
     """The API as an application of its own; a page may be mounted on it.
 
     Args:
         service: what it does.
-        tool_bytes: as for `Gate`.
+        names, tool_bytes: as for `Gate`.
     """
     from inpaint import __version__
 
@@ -58,7 +58,7 @@ def api_app(service: Service, tool_bytes: int = 0) -> FastAPI:
             CORSMiddleware, allow_origins=list(service.origins), allow_methods=["*"], allow_headers=["*"],
             expose_headers=shown,
         )  # fmt: skip
-    app.add_middleware(Gate, tool_bytes=tool_bytes)
+    app.add_middleware(Gate, names=names, tool_bytes=tool_bytes)
     make = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""What every request passes first: sizes and times; and for the API keys, rates and what is noted."""
+"""What every request passes first: names of the server, sizes, times; and for the API keys, rates and what is noted."""
 
 import asyncio
+import ipaddress
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -69,11 +70,13 @@ class Gate:
 
     Args:
         app: what comes next.
+        names: of the server, beside `localhost` and this machine's own addresses; requests to others are refused, since
+            a web page could have given its own name the address of this machine. None: any.
         tool_bytes: of a request to a tool of the page, which brings its photos in it; 0: there are none.
     """
 
-    def __init__(self, app: ASGIApp, tool_bytes: int = 0) -> None:
-        self.app, self.tool_bytes = app, tool_bytes
+    def __init__(self, app: ASGIApp, names: frozenset[str] | None = None, tool_bytes: int = 0) -> None:
+        self.app, self.names, self.tool_bytes = app, names, tool_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -89,6 +92,10 @@ class Gate:
                 begun = True
                 await send(message)
 
+        if self.names is not None and not _own_name(headers.get("host", "localhost"), self.names):
+            text = "this server is open to this machine alone, as localhost; --cors ORIGIN lets another name in"
+            await error_reply(path, 403, "Forbidden", text)(scope, receive, send)
+            return
         bounded = receive if path.startswith(GUARDED) else self._bounded(receive, path, headers)
 
         async def noted() -> Message:
@@ -303,6 +310,15 @@ def _received(receive: Receive, most: int | None, came: Callable[[bytes, bool], 
 def _path(scope: Scope) -> str:
     path: str = scope.get("path", "")
     return path.removeprefix(scope.get("root_path") or "") or path
+
+
+def _own_name(host: str, names: frozenset[str]) -> bool:
+    name = host.strip().lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0].rstrip(".")
+    try:
+        return name == "localhost" or name in names or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _too_large(most: int, beside: str = "") -> str:
