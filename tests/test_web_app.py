@@ -177,6 +177,12 @@ def test_uploads_are_bounded_beside_their_files(address, inpainter):
         assert reply.status_code == 413  # Gradio's own limit
 
 
+def test_the_page_alone_fetches_no_documentation_from_elsewhere(address):
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        reply = httpx.get(f"{address}{path}")
+        assert "cdn" not in reply.text and "swagger" not in reply.text.lower() and "/health" not in reply.text
+
+
 def test_other_names_are_refused_where_nobody_is_asked(inpainter, files):
     with Served(inpainter, names=frozenset({"127.0.0.1", "shop.example"})) as address:
         port = address.rpartition(":")[2]

@@ -127,7 +127,7 @@ def build_app(
         app = api_app(service, names, service.limits.body_bytes if mcp else 0)
         actions.turns = service.turns
     else:
-        app = FastAPI(title="Inpaint")
+        app = FastAPI(title="Inpaint", docs_url=None, redoc_url=None, openapi_url=None)
         app.add_middleware(Gate, names=names, tool_bytes=TOOL_BYTES if mcp else 0)
 
         @app.get("/health")
