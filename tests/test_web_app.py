@@ -209,6 +209,14 @@ def test_which_servers_answer_to_any_name():
     assert names(keys=True) is None
 
 
+def test_tools_cannot_be_offered_behind_a_password(tmp_path, capsys):
+    from inpaint.cli import main
+
+    add_user(tmp_path / "people", "ann", "secret")
+    assert main(["serve", "--mcp", "--auth-file", str(tmp_path / "people")]) == 2
+    assert "--mcp cannot be had with --auth-file" in capsys.readouterr().err
+
+
 def test_behind_a_proxy_everything_is_asked_for_below_its_path(inpainter):
     with Served(inpainter, root_path="/inpaint") as address:
         config = httpx.get(f"{address}/config").json()

@@ -162,6 +162,8 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
     from inpaint.web.api import api_app
     from inpaint.web.auth import Passwords
 
+    if args.mcp and args.auth_file:
+        raise OptionError("--mcp cannot be had with --auth-file: its tools have no way to log in")
     page = not getattr(args, "no_page", False)
     service: Service | None = make_service(args, lazy=not needs_api)
     names = own_names(args, service is not None and service.keys is not None)
