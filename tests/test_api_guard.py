@@ -1,6 +1,7 @@
 """Keys, rates, sizes, origins, the full queue: what is refused before any work, and in whose words."""
 
 import json
+import socket
 import threading
 import time
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from inpaint.errors import OptionError
-from inpaint.web.guard import Rates
+from inpaint.web.guard import Rates, _own_name
 from inpaint.web.keys import add_key, load_keys
 from inpaint.web.replies import short_report
 from inpaint.web.service import ApiLimits
@@ -223,3 +224,85 @@ def test_reports_fit_into_a_header():
     report = {"width": 1, "notes": ["\u2603 " * 5000], "seconds": {"a": np.float64(0.12345)}, "engines": "detail"}
     short = short_report(report)
     assert short.isascii() and len(short) < 4000 and json.loads(short)["seconds"] == {"a": 0.123}
+
+
+def test_chunked_bodies_count_as_what_they_bring_and_only_until_they_are_read():
+    workers = SlowWorkers()
+    with ServedApi(workers=workers, limits=ApiLimits(body_bytes=100_000, per_minute=0)) as served:
+        codes = []
+
+        def ask():
+            form = httpx.Request("POST", served.address, files={"photo": b"x" * 60_000, "mask": b"m"})
+            body, head = form.read(), {"Content-Type": form.headers["content-type"]}
+            pieces = (body[start : start + 1000] for start in range(0, len(body), 1000))
+            codes.append(httpx.post(f"{served.address}/v1/fill", content=pieces, headers=head, timeout=60).status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.05)
+        until = time.monotonic() + 20
+        while served.service.turns.queued < 7 and not codes and time.monotonic() < until:
+            time.sleep(0.02)
+        assert codes == [] and served.service.bytes_coming == 0  # all wait for their fill
+        workers.go.set()
+        for thread in threads:
+            thread.join(20)
+        assert codes == [200] * 8
+
+
+def test_bodies_that_are_kept_in_memory_count_until_the_reply():
+    workers = SlowWorkers()
+    photo, hole = sample()
+    body = {"image": b64(picture(photo)), "mask": b64(mask_file(hole))}
+    size = len(json.dumps(body, separators=(",", ":")))
+    with ServedApi(workers=workers, limits=ApiLimits(per_minute=0)) as served:
+        thread = threading.Thread(
+            target=lambda: httpx.post(f"{served.address}/api/v1/inpaint", json=body, timeout=60), daemon=True
+        )
+        thread.start()
+        while not served.service.turns.running:
+            time.sleep(0.02)
+        assert served.service.bytes_coming == size
+        workers.go.set()
+        thread.join(20)
+
+
+def test_who_sends_too_slowly_is_cut_off(monkeypatch):
+    monkeypatch.setattr("inpaint.web.guard.GRACE", 0.5)
+    workers = SlowWorkers()
+    workers.go.set()
+    limits = ApiLimits(body_bytes=1_000_000, per_minute=0)
+    with ServedApi(workers=workers, limits=limits) as served:
+        host, port = served.address.removeprefix("http://").split(":")
+        idle = [socket.create_connection((host, int(port)), 20) for _ in range(4)]
+        for kind, place in zip(("multipart/form-data; boundary=a", "application/json") * 2, idle, strict=True):
+            path = "/v1/fill" if "form" in kind else "/api/v1/inpaint"
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 1000000\r\n\r\n--a"
+            place.sendall(head.encode())
+        for place in idle:
+            told = b"".join(iter(lambda place=place: place.recv(65536), b""))  # until the server hangs up
+            assert told.startswith(b"HTTP/1.1 408 ") and b"came too slowly" in told
+            place.close()
+        until = time.monotonic() + 10
+        while served.service.bytes_coming and time.monotonic() < until:
+            time.sleep(0.01)
+        assert served.service.bytes_coming == 0 and fill(served.client).status_code == 200
+
+        def slow():
+            for _ in range(8):
+                yield b"x" * 8192  # 80 kB a second
+                time.sleep(0.1)
+
+        head = {"Content-Type": "application/json"}
+        assert served.client.post("/api/v1/inpaint", content=slow(), headers=head).status_code == 422
+
+
+def test_other_names_of_a_server_for_this_machine_alone():
+    own = frozenset({"127.0.0.5", "box.example"})
+    for name in ("localhost", "LocalHost:7860", "127.0.0.1:7860", "127.9.9.9", "[::1]:7860", "127.0.0.5",
+                 "box.example:1"):  # fmt: skip
+        assert _own_name(name, own), name
+    for name in ("", "evil.test", "evil.test:7860", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1",
+                 "[fe80::1]", "0.0.0.0:7860", "[::]", "localhost@evil.test"):  # fmt: skip
+        assert not _own_name(name, own), name

@@ -114,6 +114,8 @@ def test_rules_in_place_of_masks(client):
         ({"rule": "nonsense"}, False, 422, "kind is one of"),
         ({"rule": "[1]"}, False, 422, "mask rule is text"),
         ({"rule": "repeated"}, False, 422, "needs all photos"),
+        ({"rule": '{"kind": ["text"]}'}, False, 422, "kind is one of"),
+        ({"rule": '{"kind": "text", "within": 1}'}, False, 422, "within must be a box X,Y,W,H, got 1"),
         ({"format": "JPEG", "lossless": True}, True, 422, "not lossless"),
         ({"mask_is": "alpha"}, True, 400, "has no transparency, which mask_is alpha needs"),
     ],

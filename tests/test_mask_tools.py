@@ -320,3 +320,16 @@ def test_a_loose_box_holds_its_object():
     case = Case(photo(), disc((160, 200), (100, 80), 30))
     x, y, w, h = loose_box(np.random.default_rng(0), case.truth)
     assert case.truth[y : y + h, x : x + w].sum() == case.truth.sum()
+
+
+@pytest.mark.parametrize(("rule", "text"), [
+    ({"kind": ["text"]}, r"kind is one of .*, got \['text'\]"), ({"kind": {}}, "kind is one of"),
+    (1, "is text, an object, or a list"), ([1], "is text, an object, or a list"), ([["kind"]], "or a list of objects"),
+    ({"kind": "text", "sensitivity": 10**400}, "sensitivity must be a number"),
+    ({"kind": "text", "dilate": [1]}, "dilate must be a number"), ({"kind": "text", "within": 5}, "must be a box"),
+    ({"kind": "object", "box": None}, "box must be a box"), ({"kind": "object", "clicks": [1]}, "a list of points"),
+    ({"kind": "object", "clicks": [[10**400, 1]]}, "clicks must be a number"),
+])  # fmt: skip
+def test_rules_of_wrong_kinds_of_values_are_refused_in_words(rule, text):
+    with pytest.raises(OptionError, match=text):
+        masking.parse_rule(rule)

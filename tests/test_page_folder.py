@@ -91,6 +91,30 @@ def test_a_folder_of_the_server_with_a_rule(page, photo_folder):
     assert "is no mask rule" in page.inner_text("#folder-plan-shown")
 
 
+def test_visitors_run_side_by_side_and_each_stops_their_own(new_page, served):
+    pages, held = [new_page(), new_page()], served[1].turns.ask("somebody who fills")
+    try:
+        for page in pages:
+            open_tab(page)
+            page.locator("#folder-rule input").fill("region:bottom-right 18%x6%")
+            page.locator("#folder-rule input").press("Enter")
+            plan(page)
+            page.click("#folder-run:not([disabled])")
+            page.wait_for_selector("#folder-progress >> text=0 of 3 photos")
+            page.wait_for_selector("#folder-stop:not([disabled])")
+            page.wait_for_selector("#folder-run[disabled]")
+            page.wait_for_selector("#folder-plan[disabled]")  # another plan would take the place of this one
+        pages[0].click("#folder-stop")
+        pages[0].wait_for_selector("#folder-progress >> text=Stopped: 3 were not begun.")
+        pages[0].wait_for_selector("#folder-plan:not([disabled])")
+        assert pages[0].is_disabled("#folder-stop") and pages[0].is_disabled("#folder-run")
+        assert "0 of 3 photos" in pages[1].inner_text("#folder-progress")
+    finally:
+        held.done()
+    pages[1].wait_for_selector("#folder-zip")
+    assert "3 of 3 photos filled" in pages[1].inner_text("#folder-progress")
+
+
 def test_a_thumbnail_opens_its_photo(page):
     open_tab(page)
     page.wait_for_selector("#folder-browse img")

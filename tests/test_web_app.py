@@ -18,18 +18,20 @@ from PIL import Image
 
 from app import build_app, model_choices, parser
 from inpaint.errors import OptionError
+from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
 from inpaint.web.auth import Passwords, add_user
 from inpaint.web.networks import Networks
+from inpaint.web.serving import own_names
 from inpaint.web.session import SessionStore
 from tests.conftest import scene
 
 
 class Served:
-    def __init__(self, inpainter, max_age=6 * 3600, **settings):
+    def __init__(self, inpainter, limits=Limits(), max_age=6 * 3600, **settings):
         from gradio.utils import get_upload_folder
 
-        self.actions = Actions(SessionStore(max_age=max_age), Networks.of(inpainter), get_upload_folder)
+        self.actions = Actions(SessionStore(limits, max_age=max_age), Networks.of(inpainter), get_upload_folder)
         self.server = uvicorn.Server(uvicorn.Config(build_app(self.actions, **settings), port=0, log_level="error"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
@@ -152,6 +154,76 @@ def test_passwords_guard_page_and_files(inpainter, tmp_path):
         wrong = httpx.post(f"{address}/login", data={"username": "ann", "password": "no"})
         right = httpx.post(f"{address}/login", data={"username": "ann", "password": "secret"})
         assert wrong.status_code == 400 and right.status_code == 200
+
+
+def test_requests_to_the_page_are_bounded(address):
+    def head_of(path):
+        return {"url": f"{address}{path}", "headers": {"Content-Type": "application/json"}, "timeout": 60}
+
+    large = b'{"data": "' + b"x" * (9 << 20) + b'"}'
+    pieces = lambda: (large[start : start + 65536] for start in range(0, len(large), 65536))  # noqa: E731
+    for path in ("/gradio_api/queue/join", "/gradio_api/component_server", "/gradio_api/run/fill"):
+        for content in (large, pieces()):
+            try:
+                reply = httpx.post(content=content, **head_of(path))
+                assert (reply.status_code, "bytes at most" in reply.text) == (413, True), path
+            except httpx.WriteError:  # refused and hung up in the middle of it
+                pass
+    small = httpx.post(content=b'{"data": []}', **head_of("/gradio_api/queue/join"))
+    assert small.status_code not in (408, 413)
+
+
+def test_uploads_are_bounded_beside_their_files(address, inpainter):
+    upload = f"{address}/gradio_api/upload"
+    (path,) = httpx.post(upload, files={"files": ("a.bin", b"x" * (9 << 20))}, timeout=60).json()
+    assert Path(path).stat().st_size == 9 << 20
+    Path(path).unlink()
+    for name in ("files", "filename", "a; filename"):
+        reply = httpx.post(upload, data={name: "x" * (2 << 20)}, files={"files": ("a.bin", b"y")}, timeout=60)
+        assert reply.status_code == 413 and "beside its files" in reply.text
+    with Served(inpainter, Limits(file_bytes=1000)) as other:
+        reply = httpx.post(f"{other}/gradio_api/upload", files={"files": ("a.bin", b"x" * 2000)}, timeout=60)
+        assert reply.status_code == 413  # Gradio's own limit
+
+
+def test_the_page_alone_fetches_no_documentation_from_elsewhere(address):
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        reply = httpx.get(f"{address}{path}")
+        assert "cdn" not in reply.text and "swagger" not in reply.text.lower() and "/health" not in reply.text
+
+
+def test_other_names_are_refused_where_nobody_is_asked(inpainter, files):
+    with Served(inpainter, names=frozenset({"127.0.0.1", "shop.example"})) as address:
+        port = address.rpartition(":")[2]
+        evil = {"Host": f"evil.test:{port}", "Origin": f"http://evil.test:{port}"}
+        for path in ("/", "/health", "/config", "/gradio_api/info"):
+            reply = httpx.get(f"{address}{path}", headers=evil)
+            assert reply.status_code == 403 and "open to this machine alone" in reply.text
+        for host in ("127.0.0.1", f"localhost:{port}", "[::1]", "shop.example"):
+            assert httpx.get(address, headers={"Host": host}).status_code == 200
+        filled, _ = Client(address, verbose=False).predict(*files[:2], engine="telea", api_name="/fill")
+        assert Image.open(path_of(filled)).size == (80, 60)
+
+
+def test_which_servers_answer_to_any_name():
+    def names(*arguments, keys=False):
+        return own_names(parser().parse_args(arguments), keys)
+
+    assert names() == {"127.0.0.1"} and names("--host", "127.0.0.2") == {"127.0.0.2"}
+    assert names("--host", "localhost") == {"localhost"} and names("--host", "::1") == {"::1"}
+    assert names("--cors", "https://shop.example:8443", "--cors", "null") == {"127.0.0.1", "shop.example"}
+    for anybody in (("--host", "0.0.0.0"), ("--host", "10.0.0.1"), ("--host", "box"), ("--root-path", "/inpaint"),
+                    ("--auth-file", "people"), ("--cors", "*")):  # fmt: skip
+        assert names(*anybody) is None, anybody
+    assert names(keys=True) is None
+
+
+def test_tools_cannot_be_offered_behind_a_password(tmp_path, capsys):
+    from inpaint.cli import main
+
+    add_user(tmp_path / "people", "ann", "secret")
+    assert main(["serve", "--mcp", "--auth-file", str(tmp_path / "people")]) == 2
+    assert "--mcp cannot be had with --auth-file" in capsys.readouterr().err
 
 
 def test_behind_a_proxy_everything_is_asked_for_below_its_path(inpainter):

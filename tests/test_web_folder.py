@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpaint.batch.memory import PER_PIXEL, PHOTO
 from inpaint.batch.plan import Request, make_plan
 from inpaint.batch.session import Means, run_batch
 from inpaint.errors import InpaintError, MaskError, OptionError, PhotoError
@@ -19,7 +20,9 @@ from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder
 from inpaint.web.folder_view import plan_html, progress_html, result_html
 from inpaint.web.i18n import PAGE_TEXTS, language_of
 from inpaint.web.networks import Networks
+from inpaint.web.room import Room
 from inpaint.web.thumbnails import Thumbnails
+from inpaint.web.turns import Turns
 from tests.conftest import scene
 
 TELEA = FillOptions(engine="telea")
@@ -71,6 +74,62 @@ def test_a_folder_shows_only_what_lies_in_it(folder, tmp_path):
             folder.path(name)
     with pytest.raises(OptionError, match="is not a folder"):
         PhotoFolder(tmp_path / "outside.png")
+
+
+@pytest.fixture
+def linked(folder, tmp_path):
+    """The folder with links inside it, out of it, and to what is hidden."""
+    away = tmp_path / "away"
+    (away / "deep").mkdir(parents=True)
+    for seed, name in enumerate(("o.png", "lake_mask2.png", "deep/p.png", ".q.png", "notes.txt")):
+        Image.fromarray(scene(60, 80, seed)).save(away / name, "PNG")
+    links = {
+        "dir": away, "trip/deep": away / "deep", "secret": folder.root / ".secret", "link.png": away / "o.png",
+        "no.png": folder.root / ".secret/no.png", "lake_2_mask.png": away / "lake_mask2.png",
+        "hill_mask.png": folder.root / "lake_mask.png", "again": folder.root / "trip", "loop.png": "loop.png",
+        "gone.png": tmp_path / "gone",
+    }  # fmt: skip
+    for name, target in links.items():
+        (folder.root / name).symlink_to(target)
+    return folder
+
+
+AWAY = ["dir", "gone.png", "lake_2_mask.png", "link.png", "no.png", "secret", "trip/deep"]
+
+
+def test_links_out_of_a_folder_are_not_shown(linked):
+    assert linked.folders() == ["", "again", "trip"]
+    inside = ["again/dune.png", "again/hill.png", "hill_mask.png", "lake.png", "lake_mask.png", "loop.png"]
+    assert linked.photos("", True) == [*inside, "trip/dune.png", "trip/hill.png"]
+    assert linked.photos("again", True) == ["trip/dune.png", "trip/hill.png"]
+    for name in (*AWAY, "dir/o.png", "trip/deep/p.png", "loop.png"):
+        with pytest.raises(OptionError, match="is not in the folder of photos"):
+            linked.path(name)
+
+
+def test_links_out_of_a_folder_are_neither_planned_nor_filled(linked, job):
+    made = job(rule="region:bottom-right 30%x20%")
+    told = made.describe()
+    assert [task["photo"] for task in told["tasks"]] == linked.photos("", True)
+    left = [name for name, reason in told["left_out"] if "is a link out of the folder" in reason]
+    assert sorted(left) == ["again/deep", *AWAY] and (".secret", "is hidden") in told["left_out"]
+    assert "dir/" not in repr(told) and "是指向文件夹之外或隐藏内容的链接" in plan_html(made, "zh-CN")
+    list(made.run())
+    assert [made.name(record["photo"]) for record in made.outputs()] == [
+        name for name in linked.photos("", True) if name != "loop.png"
+    ]
+    with zipfile.ZipFile(made.pack(1.0)) as packed:
+        assert len(packed.namelist()) == 8 and not {"link.png", "dir/o.png"} & set(packed.namelist())
+
+
+def test_masks_are_not_read_over_links_out_of_a_folder(linked, job):
+    (linked.root / "dune.png").symlink_to(linked.root / "trip/dune.png")
+    (linked.root / "dune_mask.png").symlink_to(linked.root.parent / "outside.png")
+    (linked.root / "lake_mask3.png").symlink_to(linked.root.parent / "outside.png")
+    told = job(masks="names").describe()
+    (lake,) = [task for task in told["tasks"] if task["photo"] == "lake.png"]
+    assert (lake["masks"], lake["why"]) == (["lake_mask.png"], "mask suffix")
+    assert "dune.png" in told["photos_without_mask"] and "lake_mask3.png" in [name for name, _ in told["left_out"]]
 
 
 def test_a_listed_photo_opens_as_a_copy(store, inpainter, folder, tmp_path):
@@ -168,6 +227,38 @@ def test_stop_leaves_the_rest(job, folder):
     assert counts.stopped and counts.finished < counts.total == 8
     assert f"{counts.total - counts.finished} were not begun" in result_html(made, 1.0, "en")
     assert "Stopping" in progress_html(counts, 1.0, True, "en")
+
+
+def test_runs_share_the_memory(job):
+    rule = "region:top-left 30%x30%"
+    first, second, third = (job(folder="trip", rule=rule) for _ in range(3))
+    room, turns = Room(first.memory * 2), Turns()
+    held = turns.ask("somebody who fills")
+    runs = [made.run(lambda: turns.turn("folder", always=True), room) for made in (first, second, third)]
+    assert (next(runs[0]).total, next(runs[1]).total, next(runs[2]).total) == (2, 2, 2)
+    assert not first.waits and not second.waits and third.waits
+    assert "Waits until" in progress_html(third.counts, 1.0, False, "en", third.waits)
+    last = job(folder="trip", rule=rule)
+    stopped = last.run(room=room)
+    next(stopped)
+    last.stop()
+    assert list(stopped)[-1].stopped and "2 were not begun" in result_html(last, 1.0, "en")
+    gone = job(folder="trip", rule=rule).run(room=room)
+    next(gone)
+    gone.close()  # its browser went away
+    held.done()
+    for run in runs:
+        list(run)
+    assert [len(made.outputs()) for made in (first, second, third)] == [2, 2, 2] and not third.waits
+    assert room.enter(last, 10**15)  # nobody is left inside
+
+
+def test_the_memory_of_a_run_is_that_of_its_two_largest_photos(job, folder):
+    made = job(folder="trip")
+    assert made.memory == PHOTO
+    for seed, side in enumerate((3000, 2000, 2500)):
+        Image.new("RGB", (side, side), seed).save(folder.root / "trip" / f"{side}.png")
+    assert job(folder="trip").memory == (3000**2 + 2500**2) * PER_PIXEL
 
 
 def test_files_in_use_are_kept(store):

@@ -2,6 +2,7 @@
 """Every sentence of the program that the page can show has a Chinese wording with the same values."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,18 @@ def test_every_sentence_is_translated_with_its_values(sentence):
 
 
 def test_no_translation_names_values_that_its_sentence_lacks():
-    for pattern, chinese in templates():
+    for pieces, chinese in templates():
         named = {int(number) for number in re.findall(r"\{(\d+)\}", chinese)}
-        assert named <= set(range(pattern.groups)), chinese
+        assert named <= set(range(len(pieces) - 1)), chinese
 
 
 @pytest.mark.parametrize(("english", "chinese"), [
     ("broken.jpg: is damaged or incomplete (broken data stream)", "broken.jpg：已损坏或不完整（broken data stream）"),
     ("a.png: has 9x8 pixels, too many to be opened safely (the limit is 5, --max-pixels raises it)",
      "a.png：有 9x8 像素，过多而无法安全打开（上限为 5）"),
+    ("a.png: b: is damaged or incomplete (a: b)", "a.png：b：已损坏或不完整（a: b）"),
+    ("a x b.png: has 1 x 2x3 pixels, too many to be opened safely (the limit is 5)",
+     "a x b.png：有 1 x 2x3 像素，过多而无法安全打开（上限为 5）"),
     ("only 12 known patches to copy from", "周围只有 12 个可供复制的已知图块"),
     ("m.png: white is the hole (3 % of the picture)", "m.png：白色为空洞（占图片的 3 %）"),
     ("PNG: 16 bits per channel were rounded to 8", "PNG：每通道 16 位已舍入为 8 位"),
@@ -56,6 +60,15 @@ def test_no_translation_names_values_that_its_sentence_lacks():
 ])  # fmt: skip
 def test_wording(english, chinese):
     assert translate(english, "zh-CN") == chinese
+
+
+@pytest.mark.parametrize("text", [
+    ": " * 21, "a: b: " * 600, " x " * 1300, "has {}x{} pixels, " * 200, "is damaged or incomplete (" * 150,
+    ": " * 10**6,
+], ids=range(6))  # fmt: skip
+def test_no_words_of_a_visitor_take_long(text):
+    start = time.perf_counter()
+    assert translate(f"{text}{text!r}", "zh-CN") == f"{text}{text!r}" and time.perf_counter() - start < 2
 
 
 def test_english_stays_and_loses_options_of_the_command_line():

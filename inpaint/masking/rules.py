@@ -30,7 +30,7 @@ MaskPhoto = NDArray[Any]
 def _number(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise OptionError(f"must be a number, got {value!r}") from None
 
 
@@ -50,13 +50,15 @@ def _word(value: Any) -> str:
 def _points(value: Any) -> list[list[float]]:
     """`10,20` or `10,20/30,40`, or a list of lists."""
     rows = value.split("/") if isinstance(value, str) else value
-    if not isinstance(rows, Sequence) or isinstance(rows, str):
+    if not isinstance(rows, Sequence) or not all(isinstance(row, Iterable) for row in rows):
         raise OptionError(f"must be a list of points, got {value!r}")
     return [[_number(n) for n in (row.split(",") if isinstance(row, str) else row)] for row in rows]
 
 
 def _box(value: Any) -> str:
     """`x,y,w,h`, or a list of four numbers, as text."""
+    if not isinstance(value, Iterable):
+        raise OptionError(f"must be a box X,Y,W,H, got {value!r}")
     return value if isinstance(value, str) else ",".join(str(part) for part in value)
 
 
@@ -182,7 +184,9 @@ def parse_rule(rule: str | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> M
     """
     if isinstance(rule, str):
         return MaskRule(tuple(_term(_split(part)) for part in rule.split(" + ")))
-    rules = [rule] if isinstance(rule, Mapping) else list(rule)
+    rules = [rule] if isinstance(rule, Mapping) else rule
+    if not isinstance(rules, Sequence) or not all(isinstance(part, Mapping) for part in rules):
+        raise OptionError("a mask rule is text, an object, or a list of objects")
     if not rules:
         raise OptionError("a mask rule is empty")
     return MaskRule(tuple(_term(dict(part)) for part in rules))
@@ -208,7 +212,7 @@ def _split(text: str) -> dict[str, Any]:
 
 def _term(settings: dict[str, Any]) -> Term:
     kind = settings.pop("kind", None)
-    if kind not in SETTINGS:
+    if not isinstance(kind, str) or kind not in SETTINGS:
         raise OptionError(f"a mask rule's kind is one of {', '.join(SETTINGS)}, got {kind!r}")
     known = {**SETTINGS[kind], **COMMON}
     values: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from inpaint.web.api_iopaint import iopaint_routes
 from inpaint.web.api_jobs import job_routes
 from inpaint.web.api_native import native_routes
 from inpaint.web.docs_page import docs_page
-from inpaint.web.guard import Guard
+from inpaint.web.guard import Gate, Guard, Refused
 from inpaint.web.jobs import NoJob
 from inpaint.web.replies import error_reply, failure_reply
 from inpaint.web.service import Service
@@ -26,14 +26,20 @@ KEY_SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"}, "bearer": {"type": "http", "scheme": "bearer"},
 }  # fmt: skip
 ERRORS = {
-    400: "a file cannot be used", 401: "no key, or one that is not known", 413: "too many bytes",
+    400: "a file cannot be used", 401: "no key, or one that is not known", 408: "the request came too slowly",
+    413: "too many bytes",
     422: "a setting is wrong", 429: "too many requests in a minute", 500: "a fault of the server",
     503: "the queue is full", 504: "it took too long",
 }  # fmt: skip
 
 
-def api_app(service: Service) -> FastAPI:
-    """The API as an application of its own; a page may be mounted on it."""
+def api_app(service: Service, names: frozenset[str] | None = None, tool_bytes: int = 0) -> FastAPI:
+    """The API as an application of its own; a page may be mounted on it.
+
+    Args:
+        service: what it does.
+        names, tool_bytes: as for `Gate`.
+    """
     from inpaint import __version__
 
     app = FastAPI(
@@ -52,6 +58,7 @@ def api_app(service: Service) -> FastAPI:
             CORSMiddleware, allow_origins=list(service.origins), allow_methods=["*"], allow_headers=["*"],
             expose_headers=shown,
         )  # fmt: skip
+    app.add_middleware(Gate, names=names, tool_bytes=tool_bytes)
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers or {})
-        kind = "TooLarge" if error.status_code == 413 else "HTTPException"
+        kind = error.kind if isinstance(error, Refused) else "HTTPException"
         return error_reply(_path(request), error.status_code, kind, str(error.detail), headers)
 
 

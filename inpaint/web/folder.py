@@ -7,26 +7,32 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from inpaint.batch.inputs import find
+from inpaint.batch.memory import PER_PIXEL, PHOTO
 from inpaint.batch.plan import ALPHA, Plan, Request, is_rule, make_plan
+from inpaint.batch.pool import DEPTH
 from inpaint.batch.run import Counts
 from inpaint.batch.session import Means, check_request, run_batch
 from inpaint.batch.sheet import contact_sheet
 from inpaint.batch.summary import plan_json, run_json
 from inpaint.batch.work import Host, Turn
-from inpaint.errors import MaskError, OptionError, PhotoError
+from inpaint.errors import Cancelled, MaskError, OptionError, PhotoError
 from inpaint.fill_file import FillJob
 from inpaint.masking.rules import parse_rule
 from inpaint.options import FillOptions
 from inpaint.web.networks import Networks
+from inpaint.web.room import Room
 from inpaint.web.session import SessionStore, safe_name
 
 MASKS = ("rule", "one", "names")
 MOST_FOLDERS = 2000
+HIDDEN = "is hidden"  # why a plan leaves out what has such a name
+NOT_FOLLOWED = "is a link out of the folder or to something hidden, so it is not followed"
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class PhotoFolder:
         """This folder, "", and all below it, with forward slashes."""
         names = [""]
         for place, below, _ in os.walk(self.root):
-            below[:] = sorted(name for name in below if not name.startswith("."))
+            below[:] = sorted(name for name in below if not name.startswith(".") and self.shows(Path(place, name)))
             names += [(Path(place) / name).relative_to(self.root).as_posix() for name in below]
             if len(names) >= MOST_FOLDERS:
                 break
@@ -87,8 +93,8 @@ class PhotoFolder:
         Raises:
             OptionError: no such folder.
         """
-        found = find([str(self.path(folder))], [], deep).pictures
-        return [Path(one.place).relative_to(self.root).as_posix() for one in found]
+        found = find([str(self.path(folder))], self._linked_away(), deep).pictures
+        return [Path(one.place).relative_to(self.root).as_posix() for one in found if self.shows(Path(one.place))]
 
     def path(self, name: str) -> Path:
         """A file or folder below the root.
@@ -96,11 +102,54 @@ class PhotoFolder:
         Raises:
             OptionError: it is not there, or lies outside.
         """
-        path = (self.root / name).resolve()
+        path = self.root / name
         hidden = any(part.startswith(".") for part in Path(name).parts)
-        if not path.is_relative_to(self.root) or not path.exists() or hidden:
+        if hidden or not self.shows(path) or not path.exists():
             raise OptionError(f"{name or '.'}: is not in the folder of photos")
-        return path
+        return path.resolve()
+
+    def shows(self, path: Path) -> bool:
+        """Whether a path leads, over all links, to something below the root that is not hidden."""
+        real = Path(os.path.realpath(path))
+        return real.is_relative_to(self.root) and not any(
+            part.startswith(".") for part in real.relative_to(self.root).parts
+        )
+
+    def without_links_away(self, plan: Plan) -> Plan:
+        """A plan of photos below the root, without the files to which links lead elsewhere; these are left out by name.
+
+        Args:
+            plan: as `make_plan` finds it; masks that were uploaded may lie anywhere.
+        """
+        links: dict[str, None] = {}
+
+        def kept(place: str) -> bool:
+            way = Path(place)
+            if self.shows(way) or not way.is_relative_to(self.root):
+                return True
+            below = [*reversed(way.relative_to(self.root).parents), way.relative_to(self.root)]
+            links[str(next(self.root / part for part in below if not self.shows(self.root / part)))] = None
+            return False
+
+        made = Plan(
+            refused=[row for row in plan.refused if kept(row[0])], unused=[mask for mask in plan.unused if kept(mask)],
+            unmasked=[photo for photo in plan.unmasked if kept(photo)],
+            left_out=[row for row in plan.left_out if kept(str(Path(row[0]).parent) if row[1] == HIDDEN else row[0])],
+        )  # fmt: skip
+        for task in plan.tasks:
+            masks = tuple(mask for mask in task.masks if kept(mask))
+            if kept(task.photo) and (masks or task.rule):
+                why = task.why.partition(", ")[0] + (f", {len(masks)} united" if len(masks) > 1 else "")
+                made.tasks.append(task if masks == task.masks else replace(task, masks=masks, why=why))
+            elif self.shows(Path(task.photo)):
+                made.unmasked.append(task.photo)
+        made.left_out += [(link, NOT_FOLLOWED) for link in links]
+        return made
+
+    def _linked_away(self) -> list[str]:
+        """Folders elsewhere to which links below the root lead."""
+        ways = [Path(place, name) for place, below, _ in os.walk(self.root) for name in below]
+        return [os.path.realpath(way) for way in ways if way.is_symlink() and not self.shows(way)]
 
 
 class FolderJob:
@@ -134,12 +183,15 @@ class FolderJob:
         self.request = Request((str(source),), masks, str(self.output), lossless=request.lossless, recursive=deep)
         check_request(self.request, self.template, Means(0))
         self.plan: Plan = make_plan(self.request)
-        self.source, self.counts, self.results = source, Counts(), None
-        self.started = False
+        if request.folder is not None and photos is not None:
+            self.plan = photos.without_links_away(self.plan)
+        self.source, self.results = source, None
+        self.counts = Counts(len(self.plan.tasks) + len(self.plan.refused))
+        self.started = self.waits = False
 
     def describe(self) -> dict[str, Any]:
         """The plan as plain values, files by their names below the folders they come from."""
-        values = plan_json(self.plan, self.store.decoders)
+        values = dict(self._table)
         values["tasks"] = [
             row | {
                 "photo": self.name(row["photo"]), "output": self.name(row["output"]),
@@ -165,11 +217,22 @@ class FolderJob:
             text = text.replace(f"{root}{os.sep}", "")
         return text
 
-    def run(self, turn: Turn = nullcontext) -> Iterator[Counts]:
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        return plan_json(self.plan, self.store.decoders)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the photos in hand together take at most."""
+        pixels = sorted(row["size"][0] * row["size"][1] for row in self._table["tasks"] if row["size"])
+        return max(PHOTO, PER_PIXEL * sum(pixels[-DEPTH:]))
+
+    def run(self, turn: Turn = nullcontext, room: Room | None = None) -> Iterator[Counts]:
         """Do what the plan says, once; stops when the iterator is closed or `stop` was called.
 
         Args:
             turn: as for `Host`.
+            room: shared with other runs; None: there are none. While it `waits` for memory, nothing is begun.
 
         Yields:
             how far it is, at least once a second.
@@ -180,6 +243,7 @@ class FolderJob:
         if self.started:
             raise OptionError("this plan was carried out already, make a new one")
         self.started = True
+        room = room or Room(None)
         news: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
         def tell(counts: Counts) -> None:
@@ -195,18 +259,33 @@ class FolderJob:
                 news.put(None)
             except BaseException as error:  # handed to the thread that waits
                 news.put(error)
+            finally:
+                room.leave(self)
 
         thread = threading.Thread(target=work, daemon=True, name="folder")
-        thread.start()
         try:
+            while not room.enter(self, self.memory):
+                self.waits, self.counts.stopped = True, self.stopping.is_set()
+                self.store.still_used(self.folder)
+                yield self.counts
+                if self.counts.stopped:
+                    return
+                self.stopping.wait(0.3)
+            self.waits = False
+            thread.start()
             while thread.is_alive():
                 thread.join(0.3)
                 yield self.counts
             error = news.get()
-            if error is not None:
+            if isinstance(error, Cancelled):  # stopped before the first turn came
+                self.counts.stopped = True
+                yield self.counts
+            elif error is not None:
                 raise error
         finally:
             self.stopping.set()  # reached early when the browser goes away: nobody waits for the rest
+            if thread.ident is None:
+                room.leave(self)
 
     def stop(self) -> None:
         """Finish the photos in hand, then end."""

@@ -14,6 +14,7 @@ from inpaint.web.folder import FolderJob, FolderRequest
 from inpaint.web.folder_view import caption, error_html, plan_html, progress_html, result_html
 from inpaint.web.i18n import language_of
 from inpaint.web.messages import translate
+from inpaint.web.room import Room
 
 RULES = (
     "text", "scratches", "repeated", "alpha", "region:bottom-right 18%x6%", "region:bottom 100%x8%",
@@ -21,6 +22,7 @@ RULES = (
 )  # fmt: skip
 BROWSED = 48  # thumbnails at a time
 SMALL, LARGE = 240, 1200  # longest side of a thumbnail and of a shown result, in pixels
+RUNS = 8  # of folders side by side, their photos one at a time (`Actions.turns`); `Room` bounds their memory
 RESULTS = 60  # shown; all are in the ZIP file
 OPEN_LISTED = "(path) => { document.dispatchEvent(new CustomEvent('inpaint-open', {detail: {listed: path}})); }"
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
@@ -35,7 +37,8 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
         regions: offered as mask rules.
         tabs: the page's; a photo that was clicked opens in the tab `photo`.
     """
-    job = gr.State(None)
+    job, running = gr.State(None), gr.State(None)  # what was planned last; what runs, which alone can be stopped
+    room = Room.of_machine()
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             photos = _photos_panel(actions, words, tabs)
@@ -76,27 +79,35 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
         same = gr.update()
         if made is None:
             return
-        yield gr.update(interactive=False), gr.update(interactive=True), same, same, same
+        off, on = gr.update(interactive=False), gr.update(interactive=True)
+        yield made, off, off, on, same, same, same
         try:
             client = f"folder:{request.session_hash}"
-            for counts in made.run(lambda: actions.turns.turn(client, made.stopping, always=True)):
-                shown = progress_html(counts, time.monotonic() - start, made.stopping.is_set(), language)
-                yield same, same, gr.update(value=shown, visible=True), same, same
+            for counts in made.run(lambda: actions.turns.turn(client, made.stopping, always=True), room):
+                start = time.monotonic() if made.waits else start
+                shown = progress_html(
+                    counts, time.monotonic() - start, made.stopping.is_set(), language, made.waits
+                )  # fmt: skip
+                yield same, same, same, same, gr.update(value=shown, visible=True), same, same
             end: tuple[Any, ...] = shown_results(actions, made, time.monotonic() - start, language)
         except InpaintError as error:
             text = translate(made.plain(explain(error, None)["error"]["text"]), language)
             end = gr.update(value=error_html(text), visible=True), same, same
-        yield gr.update(interactive=False), gr.update(interactive=False), *end
+        yield None, on, off, off, *end
 
     plan_button.click(
         make_plan, inputs, [job, plan, run_button, progress, gallery, packed], api_visibility="private",
         concurrency_id="plan", concurrency_limit=2,
     )  # fmt: skip
+    buttons = [running, plan_button, run_button, stop_button]
     run_button.click(
-        run, job, [run_button, stop_button, progress, gallery, packed], api_visibility="private",
-        show_progress="hidden", concurrency_id="folder", concurrency_limit=1,
+        run, job, [*buttons, progress, gallery, packed], api_visibility="private", show_progress="hidden",
+        concurrency_id="folder", concurrency_limit=RUNS,
+    ).failure(
+        lambda: (None, gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=False)), None,
+        buttons, **QUIET,
     )  # fmt: skip
-    stop_button.click(lambda made: made and made.stop(), job, None, **QUIET)
+    stop_button.click(lambda made: made and made.stop(), running, None, **QUIET)
     for part in inputs:  # a plan that no longer fits what is chosen cannot be run
         part.change(lambda: gr.update(interactive=False), None, run_button, **QUIET)
 

@@ -48,14 +48,16 @@ def _row(row: dict[str, Any], words: Texts) -> str:
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
 
-def progress_html(counts: Counts, seconds: float, stopping: bool, language: str) -> str:
-    """How far a run is."""
+def progress_html(counts: Counts, seconds: float, stopping: bool, language: str, waits: bool = False) -> str:
+    """How far a run is, or that it waits for memory which the runs of others take."""
     words = PAGE_TEXTS[language]
     values = {"finished": counts.finished, "total": counts.total, "failed": len(counts.failed)}
     text = words["run_said"].format(**values)
     if counts.finished and counts.finished < counts.total:
         left = (counts.total - counts.finished) * seconds / counts.finished
         text += " " + words["run_left"].format(left=duration(left))
+    if waits and not stopping:
+        text += " " + words["run_waits"]
     if stopping:
         text += " " + words["run_stopping"]
     return box(f'<progress max="{max(1, counts.total)}" value="{counts.finished}"></progress><p>{escape(text)}</p>')

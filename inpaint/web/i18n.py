@@ -232,6 +232,7 @@ _PAGE: dict[str, tuple[str, str]] = {
     "united": ("united", "合并"),
     "run_said": ("{finished} of {total} photos, {failed} failed.", "已完成 {finished} / {total} 张，失败 {failed} 张。"),
     "run_left": ("About {left} left.", "约剩 {left}。"),
+    "run_waits": ("Waits until others' photos leave enough memory...", "等待他人的照片腾出足够的内存……"),
     "run_stopping": ("Stopping after the photos in hand...", "完成手头的照片后停止……"),
     "result_said": ("{done} of {total} photos filled in {seconds}.", "{total} 张照片中已填充 {done} 张，用时 {seconds}。"),
     "result_left": ("Stopped: {left} were not begun.", "已停止：{left} 张未开始。"),

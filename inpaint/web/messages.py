@@ -16,16 +16,18 @@ _OPTION = re.compile(
 _CHOICE = re.compile(r"say which with --mask-is white, black, alpha or transparent")
 
 
+LONGEST = 4000  # characters of a sentence that is looked at; real ones are far shorter, but may hold a person's words
+COLONS = 16  # of one sentence, after which a known one may begin
+DEPTH = 4  # of sentences that are values of sentences
+
+
 @functools.cache
-def templates() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Patterns of English sentences and their Chinese wording, those that say most first."""
+def templates() -> tuple[tuple[tuple[str, ...], str], ...]:
+    """What stands between the values of English sentences and their Chinese wording, those that say most first."""
     lines = files("inpaint.web").joinpath("messages.zh-CN.txt").read_text(encoding="utf-8").splitlines()
     pairs = [line.split(" = ", 1) for line in lines if line and not line.startswith("#")]
-    found = []
-    for english, chinese in sorted(pairs, key=lambda pair: -len(pair[0].replace("{}", ""))):
-        pattern = "(.+?)".join(map(re.escape, english.split("{}")))
-        found.append((re.compile(pattern, re.DOTALL), chinese))
-    return tuple(found)
+    most_first = sorted(pairs, key=lambda pair: -len(pair[0].replace("{}", "")))
+    return tuple((tuple(english.split("{}")), chinese) for english, chinese in most_first)
 
 
 def translate(text: str, language: str) -> str:
@@ -48,12 +50,39 @@ def translate_reply(reply: Any, language: str, key: str = "") -> Any:
     return translate(reply, language) if isinstance(reply, str) and key in SHOWN else reply
 
 
-def _chinese(text: str) -> str | None:
-    for pattern, chinese in templates():
-        if found := pattern.fullmatch(text):
-            return chinese.format(*(_chinese(value) or value for value in found.groups()))
-    for colon in re.finditer(": ", text):
-        rest = _chinese(text[colon.end() :])
-        if rest is not None:
-            return f"{text[: colon.start()]}：{rest}"  # noqa: RUF001
+def _chinese(text: str, depth: int = DEPTH) -> str | None:
+    """The Chinese of a sentence, or of its end after one of the first colons; None where nobody translated it."""
+    if len(text) > LONGEST or not depth:
+        return None
+    start = 0
+    for _ in range(COLONS + 1):
+        for pieces, chinese in templates():
+            values = _values(pieces, text, start)
+            if values is not None:
+                said = chinese.format(*(_chinese(value, depth - 1) or value for value in values))
+                return text[:start].replace(": ", "：") + said  # noqa: RUF001
+        colon = text.find(": ", start)
+        if colon < 0:
+            break
+        start = colon + 2
     return None
+
+
+def _values(pieces: tuple[str, ...], text: str, start: int) -> list[str] | None:
+    """What stands between some pieces that make up a text from `start` on, each as short as can be; None: they do not.
+
+    No value is empty. Time grows with the length of the text, whatever it holds, unlike that of a regular expression.
+    """
+    first, last = pieces[0], pieces[-1]
+    if not text.startswith(first, start) or not text.endswith(last):
+        return None
+    if len(pieces) == 1:
+        return [] if len(text) - start == len(first) else None
+    values, place, end = [], start + len(first), len(text) - len(last)
+    for piece in pieces[1:-1]:
+        found = text.find(piece, place + 1, end)
+        if found < 0:
+            return None
+        values.append(text[place:found])
+        place = found + len(piece)
+    return [*values, text[place:end]] if place < end else None

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import getpass
+import ipaddress
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from inpaint.errors import OptionError
 from inpaint.web.serve_options import model_choices
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from inpaint.web.actions import Actions
     from inpaint.web.service import Service
 
+TOOL_BYTES = 64 << 20  # of a request to a tool, where no API says how many
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -76,9 +79,30 @@ def keys_needed(args: argparse.Namespace) -> bool:
     return not args.insecure and bool(args.host not in LOCAL or args.auth_file)
 
 
+def own_names(args: argparse.Namespace, keys: bool) -> frozenset[str] | None:
+    """Names under which a server may be called that asks nobody who they are, being for this machine alone.
+
+    Without them a web page could give its own name the address of this machine, and use the server of its visitor.
+
+    Args:
+        args: of `serve_options.add_options`.
+        keys: whether the API asks for a key.
+
+    Returns:
+        names for `Gate`; None: any, where others may come or a login keeps them out.
+    """
+    try:
+        here = args.host == "localhost" or ipaddress.ip_address(args.host).is_loopback
+    except ValueError:
+        here = False
+    if not here or keys or args.auth_file or args.root_path or "*" in args.cors:
+        return None
+    return frozenset({args.host, *(urlsplit(origin).hostname or "" for origin in args.cors)} - {""})
+
+
 def build_app(
     actions: "Actions", *, auth: Callable[[str, str], bool] | None = None, root_path: str | None = None,
-    queue_size: int = 32, mcp: bool = False, service: "Service | None" = None,
+    queue_size: int = 32, mcp: bool = False, service: "Service | None" = None, names: frozenset[str] | None = None,
 ) -> "FastAPI":  # fmt: skip
     """The page at `/`, the HTTP API beside it, and `/health`, which answers as soon as fills are possible.
 
@@ -89,19 +113,22 @@ def build_app(
         queue_size: jobs that may wait; more are refused.
         mcp: offer the endpoints as tools over the Model Context Protocol.
         service: the API; None for the page alone.
+        names: as for `Gate`.
     """
     import gradio as gr
     from fastapi import FastAPI
 
     from inpaint.web.api import api_app
+    from inpaint.web.guard import Gate
     from inpaint.web.i18n import page_texts
     from inpaint.web.page import build_page, page_head, page_style
 
     if service is not None:
-        app = api_app(service)
+        app = api_app(service, names, service.limits.body_bytes if mcp else 0)
         actions.turns = service.turns
     else:
-        app = FastAPI(title="Inpaint")
+        app = FastAPI(title="Inpaint", docs_url=None, redoc_url=None, openapi_url=None)
+        app.add_middleware(Gate, names=names, tool_bytes=TOOL_BYTES if mcp else 0)
 
         @app.get("/health")
         def health() -> dict[str, str]:
@@ -135,8 +162,11 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
     from inpaint.web.api import api_app
     from inpaint.web.auth import Passwords
 
+    if args.mcp and args.auth_file:
+        raise OptionError("--mcp cannot be had with --auth-file: its tools have no way to log in")
     page = not getattr(args, "no_page", False)
     service: Service | None = make_service(args, lazy=not needs_api)
+    names = own_names(args, service is not None and service.keys is not None)
     if service is not None and service.keys is None and keys_needed(args):
         how = "make a key with --add-key NAME --api-keys FILE, or say --insecure"
         if needs_api:
@@ -145,7 +175,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
         service = None
     if not page:
         assert service is not None
-        _run(api_app(service), args, service)
+        _run(api_app(service, names), args, service)
         return 0
     auth = Passwords(args.auth_file) if args.auth_file else None
     actions = make_actions(args)
@@ -155,7 +185,8 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
     for warm_up in (actions.store.decoders.start, actions.networks.warm_up):
         threading.Thread(target=warm_up, daemon=True, name="warm-up").start()
     app = build_app(
-        actions, auth=auth, root_path=args.root_path, queue_size=args.queue, mcp=args.mcp, service=service
+        actions, auth=auth, root_path=args.root_path, queue_size=args.queue, mcp=args.mcp, service=service,
+        names=names,
     )  # fmt: skip
     try:
         _run(app, args, service)

@@ -185,8 +185,6 @@ def _drawn(path: Path, limits: Limits) -> MaskMaker:
 def _ruled(rule: Any, scribble: Path | None, limits: Limits) -> Callable[[Photo, list[str]], Mask]:
     """A mask maker from a rule; a scribble comes as an uploaded file, never as a path in the rule."""
     terms = [rule] if isinstance(rule, dict) else rule
-    if not isinstance(terms, str) and not all(isinstance(term, dict) for term in terms):
-        raise OptionError("a mask rule is text, an object, or a list of objects")
     if any("scribble" in term.settings for term in parse_rule(terms).terms):
         raise OptionError("a scribble is sent as a file beside the photo, not named in the rule")
 
