@@ -18,6 +18,7 @@ from inpaint.photo import png
 from inpaint.photo.formats import FORMATS, READ_AS
 from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.mask_meaning import eight_bits
+from inpaint.photo.orientation import tiff_as_stored
 from inpaint.photo.pillow_limit import pixels_allowed
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
@@ -195,6 +196,7 @@ def is_deep(picture: Any, data: bytes) -> bool:
 
 def _by_opencv(data: bytes) -> Any:
     """A file's values as stored, or None; OpenCV's log, which lists every TIFF tag that it does not know, is silent."""
+    data = tiff_as_stored(data)  # OpenCV turns a TIFF upright, even when it is asked for unchanged values
     log = cv2.utils.logging
     with _WARNINGS:
         before = log.setLogLevel(log.LOG_LEVEL_SILENT)
@@ -237,6 +239,7 @@ def decode_deep(
     associated, stored = False, picture.size[::-1]
     if picture.format == "TIFF":
         tags = picture.tag_v2
+        stored = tags[257], tags[256]  # Pillow's size is that of the upright picture
         bits, kinds = np.atleast_1d(tags.get(258, 1)), np.atleast_1d(tags.get(339, 1))
         if set(bits) != {16} or set(kinds) != {1} or tags.get(262) not in (1, 2):
             raise PhotoError(f"{shown(path)}: is a TIFF of {max(bits)} bits in a layout that is not supported")
