@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from inpaint.photo.files import load_photo, save_photo
+from inpaint.photo.masks import load_mask
 from inpaint.photo.orientation import TURNS, tiff_as_stored, turn_upright
 from tests import samples as s
 
@@ -59,6 +61,17 @@ def test_files_that_state_nothing_or_are_damaged_stay_as_they_are(tmp_path):
     data = (tmp_path / "a.tif").read_bytes()
     for given in (data, data[:30], b"II*\0", b"II+\0\x08\0\0\0" + b"\xff" * 8, b"", s.deep_png(3)):
         assert tiff_as_stored(given) is given
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_mask_of_16_bits_is_turned_too(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[274] = 6
+    values = np.zeros((40, 60), np.uint16)
+    values[5:15, 10:30] = 65535
+    Image.fromarray(values).save(tmp_path / f"m{suffix}", exif=exif)
+    upright = np.ascontiguousarray(turn_upright(values > 0, 6))
+    assert np.array_equal(load_mask(tmp_path / f"m{suffix}", upright.shape, []), upright)
 
 
 @pytest.mark.parametrize("big", [False, True])

@@ -119,13 +119,14 @@ def open_upright(
             notes += left_aside
         orientation = orientation_of(picture)
         picture.load()
+        picture = ImageOps.exif_transpose(picture) or picture  # first: a conversion forgets the orientation
         if picture.mode.startswith("I;16"):
             picture = Image.fromarray(eight_bits(np.array(picture)))
         elif picture.mode in ("I", "F"):
             raise PhotoError(f"{shown(path)}: has more than 16 bits per channel, which is not supported")
         elif picture.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
             picture = picture.convert("RGB")
-        return ImageOps.exif_transpose(picture) or picture, orientation
+        return picture, orientation
 
 
 def orientation_of(picture: Image.Image) -> int:
