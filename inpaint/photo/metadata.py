@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, TiffTags
 
 from inpaint.photo import png, segments
-from inpaint.photo.exif import clean_exif, only_orientation, oriented_exif
+from inpaint.photo.exif import clean_exif, only_orientation, oriented_exif, without_previews
 from inpaint.photo.formats import Format
 from inpaint.photo.orientation import swaps_sides
 from inpaint.photo.xmp import clean_xmp, oriented_xmp, states_orientation
@@ -20,6 +20,8 @@ STRUCTURE_TAGS = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320}
     | {322, 323, 324, 325, 330, 338, 339, 340, 341, 347, *range(512, 522), 530, 531, 532, 34665, 34853, 40965}
 )
+# Tags of a TIFF that hold the picture as it was: Photoshop's layers and annotations, and a camera's raw file.
+PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     elif source == "PNG":
         found = _with_png_chunks(found, data)
     elif source == "TIFF":
-        found = _with_tiff_tags(found, picture, swapped)
+        found = _with_tiff_tags(found, picture, swapped, notes)
     if found.exif:
         cleaned = clean_exif(found.exif, swapped)
         if cleaned is None:
@@ -170,7 +172,7 @@ def exif_of_tiff(picture: Image.Image) -> bytes | None:
     """The EXIF of a TIFF file as a block of its own, for other formats."""
     source, own = picture.getexif(), Image.Exif()
     for tag, value in source.items():
-        if tag not in STRUCTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG}:
+        if tag not in STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, CREDENTIALS_TAG}:
             own[tag] = value
     for ifd in (EXIF_IFD, GPS_IFD):
         if values := source.get_ifd(ifd):
@@ -220,11 +222,13 @@ def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
     return replace(found, iptc=inner or records, xmp=found.xmp or profiles.get("xmp"), extras=tuple(extras))
 
 
-def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
+def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool, notes: list[str]) -> Metadata:
     extras = []
     tags = picture.tag_v2
+    if PICTURE_TAGS & set(tags):
+        notes.append("layers, annotations or a raw file inside it hold the old picture and were left out")
     for tag in tags:
-        if tag in STRUCTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG}:
+        if tag in STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CREDENTIALS_TAG}:
             continue
         kind, value = tags.tagtype[tag], tags[tag]
         if tag == PHOTOSHOP_TAG:
@@ -233,6 +237,7 @@ def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
             extras.append((tag, (kind, value)))
     exif = picture.getexif()
     extras += [(ifd, (TiffTags.LONG, dict(values))) for ifd in (EXIF_IFD, GPS_IFD) if (values := exif.get_ifd(ifd))]
+    extras = [(tag, (kind, _without_previews(value))) for tag, (kind, value) in extras]
     if swapped:
         renamed = {282: 283, 283: 282}
         extras = [(renamed.get(tag, tag), value) for tag, value in extras]
@@ -242,6 +247,13 @@ def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
         code = "<" if tags.prefix == b"II" else ">"
         iptc = struct.pack(f"{code}{len(numbers)}I", *numbers)
     return replace(found, iptc=_bytes(iptc), extras=tuple(extras))
+
+
+def _without_previews(value: Any) -> Any:
+    """A tag's value, which may be a directory, with every JPEG inside blanked."""
+    if isinstance(value, dict):
+        return {tag: _without_previews(inner) for tag, inner in value.items()}
+    return without_previews(value) if isinstance(value, bytes) else value
 
 
 def exif_to_tags(exif: bytes) -> list[tuple[int, Any]]:

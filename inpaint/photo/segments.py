@@ -38,18 +38,24 @@ def read_segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     return found, first_table
 
 
-def bytes_behind(data: bytes) -> int:
-    """How many bytes follow the end of a JPEG's picture; 0 where they are nothing but zeros."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
+def picture_end(data: bytes | bytearray, start: int = 0) -> int:
+    """Where a JPEG that begins at `start` ends, pictures inside its segments skipped; -1 where it is cut off."""
+    position = start + 2
+    while position + 2 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == _END:
-            return len(data) - position - 2 if data[position + 2 :].strip(b"\0") else 0
+            return position + 2
         position += 1 if marker in (0xFF, 0x00) else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
         if marker == _SCAN:
             found = _MARKER.search(data, position)
             position = found.start() if found else len(data)
-    return 0
+    return -1
+
+
+def bytes_behind(data: bytes) -> int:
+    """How many bytes follow the end of a JPEG's picture; 0 where they are nothing but zeros."""
+    end = picture_end(data)
+    return len(data) - end if end > 0 and data[end:].strip(b"\0") else 0
 
 
 def segment(marker: int, payload: bytes) -> bytes:
