@@ -1,14 +1,19 @@
 """What would still show the picture as it was leaves the file, and more than a thumbnail does so with a note."""
 
+import base64
+import struct
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from inpaint.photo import segments
+from inpaint.photo import png, segments
 from inpaint.photo.exif import without_previews
 from inpaint.photo.files import load_photo, save_photo
+from inpaint.photo.xmp import clean_xmp
 from tests import samples as s
 from tests.conftest import scene
 
@@ -54,3 +59,74 @@ def test_a_preview_with_a_thumbnail_of_its_own_is_blanked_whole():
     assert without_previews(b"\xff\xd8\xff no picture") == b"\xff\xd8\xff no picture"
     assert segments.picture_end(preview) == len(preview) and segments.bytes_behind(preview) == 0
     assert segments.picture_end(preview[:-2]) == -1
+
+
+BASE64 = base64.b64encode(OLD)
+GUID = b"0123456789ABCDEF0123456789ABCDEF"
+
+
+def packet(attributes=b"", elements=b""):
+    spaces = b"".join(
+        b' xmlns:%s="http://%s/"' % (name, name) for name in (b"GImage", b"GDepth", b"xmpNote", b"xmpGImg", b"dc")
+    )
+    return (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description rdf:about=""' + spaces + b' dc:format="image/jpeg" ' + attributes + b">" + elements
+        + b"</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )  # fmt: skip
+
+
+PACKETS = {
+    "lens blur": packet(b'GImage:Mime="image/jpeg" GImage:Data="' + BASE64 + b'"'),
+    "one quote": packet(b"GImage:Data='" + BASE64 + b"'"),
+    "element": packet(elements=b"<GImage:Data>" + BASE64 + b"</GImage:Data>"),
+    "depth": packet(b'GDepth:Data="' + BASE64[4:] + b'" GDepth:Near="1"'),
+    "any name": packet(elements=b"<xmpGImg:image>\n" + BASE64 + b"</xmpGImg:image>"),
+    "any attribute": packet(b'xmpGImg:image="' + BASE64 + b'"'),
+}
+
+
+@pytest.mark.parametrize("xmp", PACKETS.values(), ids=PACKETS)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_pictures_in_xmp_are_dropped_and_nothing_else(tmp_path, form, xmp):
+    picture = Image.fromarray(scene(48, 64))
+    if form == "PNG":
+        given = png.with_chunks(s.encoded(picture, form), [png.xmp_chunk(xmp)])
+    elif form == "TIFF":
+        given = s.tiff(scene(48, 64), xmp=xmp)
+    else:
+        given = s.encoded(picture, form, xmp=xmp)
+    data, _ = written(tmp_path, f"a.{form.lower()}", given)
+    assert BASE64[40:] in given and BASE64[40:80] not in data
+    assert b'dc:format="image/jpeg"' in data and (b"GDepth:Near" in data) == (b"GDepth:Near" in xmp)
+    ElementTree.fromstring(clean_xmp(xmp, False))
+
+
+def test_xmp_without_pictures_stays_as_it_is():
+    for xmp in (packet(b'dc:title="/9 j"', b"<dc:rights>GImage:Data</dc:rights>"), s.xmp_packet()):
+        assert clean_xmp(xmp, False) == xmp
+
+
+@pytest.mark.parametrize("cut", [400, 90])  # 90: within the word that names the picture
+def test_extended_xmp_with_the_old_picture_is_left_out_and_said(tmp_path, cut):
+    whole = PACKETS["lens blur"]
+    cut = whole.index(b"GImage:Data") + 4 if cut == 90 else cut
+    parts = [
+        segments.XMP_MORE_HEAD + GUID + struct.pack(">II", len(whole), start) + whole[start:end]
+        for start, end in ((0, cut), (cut, None))
+    ]
+    main = packet(b'xmpNote:HasExtendedXMP="' + GUID + b'"')
+    given = s.with_jpeg_segments(s.jpeg_bytes(scene(48, 64), xmp=main), *((0xE1, part) for part in reversed(parts)))
+    data, notes = written(tmp_path, "a.jpg", given)
+    assert BASE64[-60:-20] in given and BASE64[-60:-20] not in data and GUID not in data
+    assert "a.jpg: extended XMP holds a copy of the old picture and was left out" in notes
+
+
+def test_extended_xmp_without_a_picture_is_kept(tmp_path):
+    part = packet(b'GDepth:Near="1"')
+    extended = segments.XMP_MORE_HEAD + GUID + struct.pack(">II", len(part), 0) + part
+    main = packet(b'xmpNote:HasExtendedXMP="' + GUID + b'"')
+    data, notes = written(
+        tmp_path, "a.jpg", s.with_jpeg_segments(s.jpeg_bytes(scene(48, 64), xmp=main), (0xE1, extended))
+    )
+    assert extended in data and main in data and not notes

@@ -12,7 +12,7 @@ from inpaint.photo import png, segments
 from inpaint.photo.exif import clean_exif, only_orientation, oriented_exif, without_previews
 from inpaint.photo.formats import Format
 from inpaint.photo.orientation import swaps_sides
-from inpaint.photo.xmp import clean_xmp, oriented_xmp, states_orientation
+from inpaint.photo.xmp import clean_xmp, oriented_xmp, states_orientation, without_extension, without_pictures
 
 ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, EXIF_IFD, GPS_IFD = 34675, 700, 33723, 34377, 0x8769, 0x8825
 # Tags of a TIFF that describe how its pixels are stored: they are written anew.
@@ -185,12 +185,12 @@ def exif_of_tiff(picture: Image.Image) -> bytes | None:
 
 def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metadata:
     extras: list[tuple[int, bytes]] = []
-    resources, more_xmp, credentials = b"", False, False
+    resources, more_xmp, credentials = b"", [], False
     for marker, payload in segments.read_segments(data)[0]:
         if marker == segments.APP13 and payload.startswith(segments.PHOTOSHOP_HEAD):
             resources += payload.removeprefix(segments.PHOTOSHOP_HEAD)
         elif marker == segments.APP1 and payload.startswith(segments.XMP_MORE_HEAD):
-            more_xmp |= b"Thumbnails" in payload
+            more_xmp.append(payload)
             extras.append((marker, payload))
         elif marker == segments.APP11:
             credentials = True
@@ -201,9 +201,11 @@ def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metad
             extras.append((marker, payload))
     if credentials:
         notes.append("content credentials or a gain map (APP11) no longer fit the picture and were left out")
-    if more_xmp:
+    extended = segments.extended_xmp(more_xmp)
+    if without_pictures(extended) != extended:
         extras = [e for e in extras if not (e[0] == segments.APP1 and e[1].startswith(segments.XMP_MORE_HEAD))]
-        notes.append("extended XMP holds a thumbnail of the old picture and was left out")
+        found = replace(found, xmp=found.xmp and without_extension(found.xmp))
+        notes.append("extended XMP holds a copy of the old picture and was left out")
     iptc = next((d for n, d, _ in segments.read_resources(resources) if n == segments.IPTC_RESOURCE), None)
     if resources:
         extras.append((segments.APP13, segments.clean_resources(resources)))
