@@ -130,3 +130,25 @@ def test_extended_xmp_without_a_picture_is_kept(tmp_path):
         tmp_path, "a.jpg", s.with_jpeg_segments(s.jpeg_bytes(scene(48, 64), xmp=main), (0xE1, extended))
     )
     assert extended in data and main in data and not notes
+
+
+def with_credentials(form):
+    """A file with a block of content credentials, which is said to sign the picture as it was."""
+    data = s.encoded(Image.fromarray(scene(48, 64)), form)
+    if form == "PNG":
+        return png.with_chunks(data, [(b"caBX", b"jumb manifest")])
+    box = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + b"jumb manifest"
+    return data + struct.pack(">I", len(box) + 4) + box
+
+
+@pytest.mark.parametrize("form", ["PNG", "AVIF", "TIFF"])
+def test_content_credentials_are_left_out_and_said(tmp_path, form):
+    if form == "TIFF":
+        tags = [(52545, "B", 13, b"jumb manifest", True)]
+        tifffile.imwrite(tmp_path / "in.tif", scene(48, 64), photometric="rgb", extratags=tags)
+        given = (tmp_path / "in.tif").read_bytes()
+    else:
+        given = with_credentials(form)
+    data, notes = written(tmp_path, f"a.{form.lower()}", given)
+    assert b"jumb manifest" in given and b"jumb manifest" not in data
+    assert notes.endswith(": content credentials (C2PA) no longer fit the picture and were left out")

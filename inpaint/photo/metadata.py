@@ -22,6 +22,7 @@ STRUCTURE_TAGS = frozenset(
 )
 # Tags of a TIFF that hold the picture as it was: Photoshop's layers and annotations, and a camera's raw file.
 PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
+_CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
         found = _with_png_chunks(found, data)
     elif source == "TIFF":
         found = _with_tiff_tags(found, picture, swapped, notes)
+    if has_credentials(picture, data):
+        notes.append("content credentials (C2PA) no longer fit the picture and were left out")
     if found.exif:
         cleaned = clean_exif(found.exif, swapped)
         if cleaned is None:
@@ -113,6 +116,15 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     if found.xmp:
         found = replace(found, xmp=clean_xmp(found.xmp, swapped))
     return found, notes
+
+
+def has_credentials(picture: Any, data: bytes) -> bool:
+    """Whether a file other than a JPEG holds content credentials (C2PA 2.1, annex A)."""
+    if picture.format == "PNG":
+        return any(name == b"caBX" for name, _, _ in png.views(data))
+    if picture.format == "TIFF":
+        return CREDENTIALS_TAG in picture.tag_v2
+    return picture.format in ("AVIF", "HEIF") and _CREDENTIALS in data
 
 
 def as_stored(found: Metadata, orientation: int) -> Metadata:
