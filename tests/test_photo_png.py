@@ -1,5 +1,6 @@
 """What a PNG holds beside its pixels, from the files of other programs."""
 
+import struct
 import zlib
 
 import numpy as np
@@ -45,3 +46,16 @@ def test_what_grows_beyond_the_limit_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(png.with_chunks(PICTURE, [png.icc_chunk(bytes(1 << 22))]))
     with pytest.raises(PhotoError, match=r"a\.png: is damaged or incomplete"):
         load_photo(tmp_path / "a.png")
+
+
+def test_a_transparent_value_of_16_bit_grey_is_kept_as_alpha(tmp_path):
+    values = s.deep()[..., 0].copy()
+    values[4:9, 6:20] = 12_345
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = (b"IHDR", struct.pack(">IIBBBBB", 64, 48, 16, png.GREY, 0, 0, 0))
+    for chunks, alpha in (([(b"tRNS", struct.pack(">H", 12_345))], np.where(values == 12_345, 0, 65535)), ([], None)):
+        given = [head, *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+        photo, again = through(tmp_path, png.SIGNATURE + b"".join(png.chunk(*one) for one in given))
+        for one in (photo, again):
+            assert one.greyscale and np.array_equal(one.pixels[..., 0], values)
+            assert np.array_equal(one.alpha, alpha) if alpha is not None else one.alpha is None

@@ -220,6 +220,15 @@ def unstated_channel(path: Path, data: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values[..., 3])
 
 
+def _keyed_alpha(picture: Any, data: bytes, values: NDArray[np.uint16]) -> NDArray[np.uint16] | None:
+    """The alpha of a greyscale PNG one of whose values means transparent (tRNS), which OpenCV passes over."""
+    chunks = png.views(data) if picture.format == "PNG" else ()
+    key = next((bytes(content[:2]) for name, content, _ in chunks if name == b"tRNS" and len(content) >= 2), None)
+    if key is None:
+        return None
+    return np.where(values == int.from_bytes(key, "big"), 0, 65535).astype(np.uint16)
+
+
 def decode_deep(
     path: Path, picture: Any, data: bytes, thorough: bool = True
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool]:
@@ -253,7 +262,7 @@ def decode_deep(
     if values is None or values.dtype != np.uint16 or values.shape[:2] != stored:
         raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
     if values.ndim == 2:
-        return np.repeat(values[..., None], 3, axis=2), None, True
+        return np.repeat(values[..., None], 3, axis=2), _keyed_alpha(picture, data, values), True
     if values.shape[2] not in (3, 4):
         raise PhotoError(f"{shown(path)}: has {values.shape[2]} channels of 16 bits, which is not supported")
     alpha: Any = np.ascontiguousarray(values[..., 3]) if values.shape[2] == 4 else None
