@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from inpaint.errors import PhotoError
-from inpaint.photo import pillow_limit, png
+from inpaint.photo import pillow_limit, png, segments
 from inpaint.photo.files import load_photo, save_photo
+from inpaint.photo.orientation import turn_upright
 from tests import samples as s
 from tests.conftest import scene
 
@@ -59,3 +60,32 @@ def test_a_transparent_value_of_16_bit_grey_is_kept_as_alpha(tmp_path):
         for one in (photo, again):
             assert one.greyscale and np.array_equal(one.pixels[..., 0], values)
             assert np.array_equal(one.alpha, alpha) if alpha is not None else one.alpha is None
+
+
+def app1(profile, name=b"APP1", kind=b"zTXt"):
+    digits = profile.hex()
+    lines = "\n".join(digits[i : i + 72] for i in range(0, len(digits), 72))
+    text = f"\n{name.decode()}\n{len(profile):8d}\n{lines}\n".encode()
+    content = b"\0" + zlib.compress(text) if kind == b"zTXt" else text
+    return kind, b"Raw profile type " + name + b"\0" + content
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"tEXt"])
+@pytest.mark.parametrize("name", [b"APP1", b"app1"])
+def test_exif_and_xmp_that_were_kept_as_a_segment_of_a_jpeg(tmp_path, name, kind):
+    exif, xmp = segments.EXIF_HEAD + s.exif_block(6, s.THUMBNAIL), segments.XMP_HEAD + s.xmp_packet(6, True)
+    photo, again = through(tmp_path, png.with_chunks(PICTURE, [app1(exif, name, kind), app1(xmp, name, kind)]))
+    assert photo.pixels.shape == (64, 48, 3) and np.array_equal(photo.pixels, turn_upright(scene(48, 64), 6))
+    assert s.MAKER in again.metadata.exif and s.THUMBNAIL not in (tmp_path / "b.png").read_bytes()
+    assert b'xmp:Label="a label"' in again.metadata.xmp and b"Thumbnails" not in again.metadata.xmp
+    assert again.source.orientation == 1 and b"APP1" not in (tmp_path / "b.png").read_bytes()
+
+
+def test_exif_in_its_own_chunk_comes_first_and_other_segments_tell_nothing(tmp_path):
+    old = app1(segments.EXIF_HEAD + s.exif_block(6))
+    photo, _ = through(tmp_path, png.with_chunks(PICTURE, [old, (b"eXIf", s.exif_block())]))
+    assert photo.source.orientation == 1
+    behind = PICTURE[:-12] + png.chunk(b"eXIf", s.exif_block()) + PICTURE[-12:]
+    assert through(tmp_path, png.with_chunks(behind, [old]))[0].source.orientation == 1
+    photo, _ = through(tmp_path, png.with_chunks(PICTURE, [app1(b"something else"), (b"tEXt", old[1][:40])]))
+    assert photo.metadata.exif is None and photo.metadata.xmp is None

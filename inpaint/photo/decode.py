@@ -20,6 +20,7 @@ from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.mask_meaning import eight_bits
 from inpaint.photo.orientation import tiff_as_stored
 from inpaint.photo.pillow_limit import pixels_allowed
+from inpaint.photo.segments import EXIF_HEAD
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -64,10 +65,16 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
         picture = _opened(path, data)
         limits.check_size(path, *picture.size)
         if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
-            exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
-            picture.info.setdefault("exif", exif)
+            found = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
+            picture.info.setdefault("exif", found)
+        elif picture.format == "PNG" and not _states_exif(picture, data) and (exif := png.app1_of(data, EXIF_HEAD)):
+            picture.info["exif"] = exif
         picture.getexif()  # parsed here once, where its warnings about damage stay quiet
     return picture
+
+
+def _states_exif(picture: Any, data: bytes) -> bool:
+    return "Raw profile type exif" in picture.info or any(name == b"eXIf" for name, _, _ in png.views(data))
 
 
 def _opened(path: Path, data: bytes) -> ImageFile.ImageFile:

@@ -233,7 +233,8 @@ def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
             extras.append((name, content))
     records = profiles.get("iptc") or profiles.get("8bim")
     inner = next((d for n, d, _ in segments.read_resources(records or b"") if n == segments.IPTC_RESOURCE), None)
-    return replace(found, iptc=inner or records, xmp=found.xmp or profiles.get("xmp"), extras=tuple(extras))
+    xmp = found.xmp or profiles.get("xmp") or png.app1_of(data, segments.XMP_HEAD)
+    return replace(found, iptc=inner or records, xmp=xmp, extras=tuple(extras))
 
 
 def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool, notes: list[str]) -> Metadata:
