@@ -152,3 +152,30 @@ def test_content_credentials_are_left_out_and_said(tmp_path, form):
     data, notes = written(tmp_path, f"a.{form.lower()}", given)
     assert b"jumb manifest" in given and b"jumb manifest" not in data
     assert notes.endswith(": content credentials (C2PA) no longer fit the picture and were left out")
+
+
+def test_segments_of_other_programs_are_kept_app1_included(tmp_path):
+    others = [(0xE1, b"Some\0program"), (0xE3, b"Other"), (0xE4, b"more")]
+    data, notes = written(tmp_path, "a.jpg", s.with_jpeg_segments(s.jpeg_bytes(scene(48, 64)), *others))
+    assert all(segments.segment(*one) in data for one in others) and not notes
+    assert "data of other programs (APP1, APP3, APP4) cannot be kept" in " ".join(
+        save_photo(load_photo(tmp_path / "a.jpg"), tmp_path / "b.png").notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("marker", "payloads"),
+    [
+        (0xE1, [b"FLIR\0\1\0\1" + bytes(300), b"FLIR\0\1\1\1" + bytes(range(200))]),
+        (0xE4, [b"head" + OLD[:900], OLD[900:]]), (0xE3, [b"Other", s.encoded(Image.fromarray(scene(9, 9)), "PNG")]),
+    ],
+)
+def test_pictures_in_segments_of_other_programs_are_left_out_and_said(tmp_path, marker, payloads):
+    given = s.jpeg_bytes(scene(48, 64), xmp=s.xmp_packet(), exif=b"Exif\0\0" + s.exif_block())
+    more = segments.XMP_MORE_HEAD + GUID + struct.pack(">II", 6, 0) + b"<more>"
+    segs = [(marker, payload) for payload in payloads] + [(0xE5, b"kept"), (0xE1, more)]
+    data, notes = written(tmp_path, "a.jpg", s.with_jpeg_segments(given, *segs))
+    found = segments.read_segments(data)[0]
+    assert not [1 for one in payloads if (marker, one) in found]
+    assert (0xE5, b"kept") in found and (0xE1, more) in found and s.MAKER in data and b"a label" in data
+    assert f"data of other programs (APP{marker - 0xE0}) hold a picture and were left out" in notes

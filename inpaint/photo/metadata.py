@@ -207,8 +207,8 @@ def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metad
         elif marker == segments.APP11:
             credentials = True
         elif marker == segments.COMMENT or (
-            segments.APP1 < marker <= 0xEF and marker != segments.APP14
-            and not payload.startswith((segments.ICC_HEAD, b"MPF\0"))
+            segments.APP1 <= marker <= 0xEF and marker != segments.APP14
+            and not payload.startswith((segments.EXIF_HEAD, segments.XMP_HEAD, segments.ICC_HEAD, b"MPF\0"))
         ):  # fmt: skip
             extras.append((marker, payload))
     if credentials:
@@ -218,10 +218,22 @@ def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metad
         extras = [e for e in extras if not (e[0] == segments.APP1 and e[1].startswith(segments.XMP_MORE_HEAD))]
         found = replace(found, xmp=found.xmp and without_extension(found.xmp))
         notes.append("extended XMP holds a copy of the old picture and was left out")
+    pictured = [marker for marker in sorted(dict(extras)) if _show_picture(marker, extras)]
+    if pictured:
+        extras = [e for e in extras if e[0] not in pictured or e[1].startswith(segments.XMP_MORE_HEAD)]
+        names = ", ".join(f"APP{marker - segments.APP0}" for marker in pictured)
+        notes.append(f"data of other programs ({names}) hold a picture and were left out")
     iptc = next((d for n, d, _ in segments.read_resources(resources) if n == segments.IPTC_RESOURCE), None)
     if resources:
         extras.append((segments.APP13, segments.clean_resources(resources)))
     return replace(found, iptc=iptc or None, extras=tuple(extras), comment=found.comment)
+
+
+def _show_picture(marker: int, extras: list[tuple[int, bytes]]) -> bool:
+    """Whether a JPEG's segments of this kind hold a preview, which may be cut into several, or a thermal picture."""
+    parts = [p for m, p in extras if m == marker != segments.COMMENT and not p.startswith(segments.XMP_MORE_HEAD)]
+    whole = b"".join(parts)
+    return any(p.startswith(b"FLIR\0") for p in parts) or png.SIGNATURE in whole or without_previews(whole) != whole
 
 
 def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
