@@ -179,3 +179,18 @@ def test_pictures_in_segments_of_other_programs_are_left_out_and_said(tmp_path, 
     assert not [1 for one in payloads if (marker, one) in found]
     assert (0xE5, b"kept") in found and (0xE1, more) in found and s.MAKER in data and b"a label" in data
     assert f"data of other programs (APP{marker - 0xE0}) hold a picture and were left out" in notes
+
+
+def test_the_xmp_of_a_gif_goes_where_there_is_room_and_is_missed_elsewhere(tmp_path):
+    plain = s.encoded(s.indexed(), "GIF")
+    start = 13 + 3 * (2 << (plain[10] & 7))
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    given = plain[:start] + b"\x21\xff\x0bXMP DataXMP" + s.xmp_packet(1, True) + trailer + plain[start:]
+    (tmp_path / "a.gif").write_bytes(given)
+    photo = load_photo(tmp_path / "a.gif")
+    assert photo.metadata.xmp == clean_xmp(s.xmp_packet(1, True), False)
+    assert "GIF: XMP cannot be kept" in " ".join(save_photo(photo, tmp_path / "b.gif").notes)
+    save_photo(photo, tmp_path / "b.png")
+    assert load_photo(tmp_path / "b.png").metadata.xmp == photo.metadata.xmp
+    (tmp_path / "c.gif").write_bytes(given.replace(b"XMP DataXMP", b"ABC DataABC"))
+    assert load_photo(tmp_path / "c.gif").metadata.xmp is None

@@ -23,6 +23,8 @@ STRUCTURE_TAGS = frozenset(
 # Tags of a TIFF that hold the picture as it was: Photoshop's layers and annotations, and a camera's raw file.
 PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
 _CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
+# XMP part 3, section 1.1.2: the packet is no chain of blocks, so a ramp of bytes behind it leads readers out.
+_GIF_XMP, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\1" + bytes(range(255, -1, -1)) + b"\0"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     notes: list[str] = []
     info = picture.info
     found = Metadata(
-        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_xmp(picture),
+        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_xmp(picture, data),
         dpi=_dpi(info.get("dpi"), swapped) if _states_dpi(picture) else None, comment=_bytes(info.get("comment")),
     )  # fmt: skip
     if source == "JPEG":
@@ -151,8 +153,12 @@ def _bytes(value: Any) -> bytes | None:
     return value.encode() if isinstance(value, str) else value or None if isinstance(value, bytes) else None
 
 
-def _xmp(picture: Any) -> bytes | None:
-    """A TIFF's own tag, because Pillow edits its copy while loading."""
+def _xmp(picture: Any, data: bytes) -> bytes | None:
+    """Of a TIFF its own tag, because Pillow edits its copy while loading; of a GIF what Pillow passes over."""
+    if picture.format == "GIF":
+        start = data.find(_GIF_XMP)
+        end = data.find(_GIF_TRAILER, start)
+        return data[start + len(_GIF_XMP) : end] or None if 0 <= start < end else None
     return _bytes(picture.tag_v2.get(XMP_TAG) if picture.format == "TIFF" else picture.info.get("xmp"))
 
 
