@@ -46,6 +46,17 @@ def errors_named(path: Path) -> Iterator[None]:
         raise PhotoError(f"{shown(path)}: is damaged or incomplete ({reason})") from None
 
 
+def opener_registered(head: bytes) -> bool:
+    """Teach Pillow to open HEIC if a file's first bytes are of that kind; False where the package is missing."""
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError:
+            return False
+        pillow_heif.register_heif_opener()
+    return True
+
+
 def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> ImageFile.ImageFile:
     """Open a picture, decoding no pixels if not `thorough`; call within `errors_named`.
 
@@ -54,12 +65,8 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
     """
     if not data:
         raise PhotoError(f"{shown(path)}: is empty, so it is not a picture that can be read")
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        try:
-            import pillow_heif
-        except ImportError:
-            raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif") from None
-        pillow_heif.register_heif_opener()
+    if not opener_registered(data):
+        raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif")
     with pixels_allowed(limits.pixels), _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         picture = _opened(path, data)
