@@ -154,11 +154,12 @@ def fill_file(
     if job.expected and sha256_of(job.photo) != job.expected.photo_sha256:
         raise RecipeError(f"{shown(job.photo)}: is not the photo that the recipe was made with")
     mask = _read_mask(job, photo, notes, files)
+    hole = dilate_mask(mask, job.options.dilate)
+    check_mask(hole, shown(job.mask if isinstance(job.mask, Path) else job.photo))
     read = time.perf_counter()
     inpainter = load()
     loaded = time.perf_counter()
     result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes, progress)
-    hole = dilate_mask(mask, job.options.dilate)
     done = time.perf_counter()
     with staging or Staging() as staging:
         staging.overwrite = job.overwrite
