@@ -138,7 +138,8 @@ def fill_file(
     Args:
         job: what to do.
         load: gives the inpainter; called only after everything that can be refused cheaply has been looked at.
-        staging: where the files wait until all of them are written; None: plain.
+        staging: where the files wait until all of them are written; whether they may replace others is the job's to
+            say; None: plain.
         ready: called once they wait, just before they appear; raising keeps them from it.
         progress: hears of the fill, see `Inpainter.fill`.
         files: opens photo and mask, and writes the photo.
@@ -153,13 +154,15 @@ def fill_file(
     if job.expected and sha256_of(job.photo) != job.expected.photo_sha256:
         raise RecipeError(f"{shown(job.photo)}: is not the photo that the recipe was made with")
     mask = _read_mask(job, photo, notes, files)
+    hole = dilate_mask(mask, job.options.dilate)
+    check_mask(hole, shown(job.mask if isinstance(job.mask, Path) else job.photo))
     read = time.perf_counter()
     inpainter = load()
     loaded = time.perf_counter()
     result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes, progress)
-    hole = dilate_mask(mask, job.options.dilate)
     done = time.perf_counter()
     with staging or Staging() as staging:
+        staging.overwrite = job.overwrite
         written, verifying = [], 0.0
         for number, (pixels, about) in enumerate(zip(result.candidates, result.report.candidates, strict=True), 1):
             path = candidate_path(job.output, number)

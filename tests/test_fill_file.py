@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 
 import cv2
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 
 from inpaint.cli import main
+from inpaint.errors import MaskError
 from inpaint.fill_file import FillJob, fill_file
+from inpaint.options import FillOptions
 from inpaint.photo.files import load_photo
 from inpaint.photo.provenance import read_recipe
 from inpaint.photo.xmp import SYNTHETIC, TRAINED, source_type
@@ -188,6 +191,15 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
     assert {p.name: p.read_bytes() for p in photo_files.iterdir()} == before
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_mask_that_is_widened_over_everything_is_named(photo_files, inpainter, named):
+    mask, photo = photo_files / "mask.png", photo_files / "photo.png"
+    job = FillJob(photo, mask if named else hole_of(photo_files), photo_files / "out.png", FillOptions(dilate=200))
+    words = f"^{re.escape(str(mask if named else photo))}: the mask covers the whole photo, so nothing is left"
+    with pytest.raises(MaskError, match=words):
+        fill_file(job, lambda: inpainter)
 
 
 def test_photo_without_mask_is_wrong_usage(photo_files, capsys):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inpaint.photo.decode import opener_registered
 from inpaint.photo.files import Saved, write_photo
 from inpaint.photo.limits import Limits
 from inpaint.photo.load import load_photo
@@ -37,6 +38,8 @@ class PictureFiles:
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
                 return None
+            with open(path, "rb") as file:
+                opener_registered(file.read(12))
             with pixels_allowed(_ANY), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with Image.open(path) as picture:

@@ -18,7 +18,9 @@ from inpaint.photo import png
 from inpaint.photo.formats import FORMATS, READ_AS
 from inpaint.photo.limits import Limits, read_bytes
 from inpaint.photo.mask_meaning import eight_bits
+from inpaint.photo.orientation import tiff_as_stored
 from inpaint.photo.pillow_limit import pixels_allowed
+from inpaint.photo.segments import EXIF_HEAD
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -44,6 +46,17 @@ def errors_named(path: Path) -> Iterator[None]:
         raise PhotoError(f"{shown(path)}: is damaged or incomplete ({reason})") from None
 
 
+def opener_registered(head: bytes) -> bool:
+    """Teach Pillow to open HEIC if a file's first bytes are of that kind; False where the package is missing."""
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError:
+            return False
+        pillow_heif.register_heif_opener()
+    return True
+
+
 def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> ImageFile.ImageFile:
     """Open a picture, decoding no pixels if not `thorough`; call within `errors_named`.
 
@@ -52,21 +65,23 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
     """
     if not data:
         raise PhotoError(f"{shown(path)}: is empty, so it is not a picture that can be read")
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        try:
-            import pillow_heif
-        except ImportError:
-            raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif") from None
-        pillow_heif.register_heif_opener()
+    if not opener_registered(data):
+        raise PhotoError(f"{shown(path)}: is HEIC, which needs one more package: pip install pillow-heif")
     with pixels_allowed(limits.pixels), _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         picture = _opened(path, data)
         limits.check_size(path, *picture.size)
         if not thorough and picture.format == "PNG":  # Pillow would decode it to look for EXIF behind the pixels
-            exif = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
-            picture.info.setdefault("exif", exif)
+            found = next((content for name, content in png.read_chunks(data) if name == b"eXIf"), b"")
+            picture.info.setdefault("exif", found)
+        elif picture.format == "PNG" and not _states_exif(picture, data) and (exif := png.app1_of(data, EXIF_HEAD)):
+            picture.info["exif"] = exif
         picture.getexif()  # parsed here once, where its warnings about damage stay quiet
     return picture
+
+
+def _states_exif(picture: Any, data: bytes) -> bool:
+    return "Raw profile type exif" in picture.info or any(name == b"eXIf" for name, _, _ in png.views(data))
 
 
 def _opened(path: Path, data: bytes) -> ImageFile.ImageFile:
@@ -118,13 +133,14 @@ def open_upright(
             notes += left_aside
         orientation = orientation_of(picture)
         picture.load()
+        picture = ImageOps.exif_transpose(picture) or picture  # first: a conversion forgets the orientation
         if picture.mode.startswith("I;16"):
             picture = Image.fromarray(eight_bits(np.array(picture)))
         elif picture.mode in ("I", "F"):
             raise PhotoError(f"{shown(path)}: has more than 16 bits per channel, which is not supported")
         elif picture.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
             picture = picture.convert("RGB")
-        return ImageOps.exif_transpose(picture) or picture, orientation
+        return picture, orientation
 
 
 def orientation_of(picture: Image.Image) -> int:
@@ -195,6 +211,7 @@ def is_deep(picture: Any, data: bytes) -> bool:
 
 def _by_opencv(data: bytes) -> Any:
     """A file's values as stored, or None; OpenCV's log, which lists every TIFF tag that it does not know, is silent."""
+    data = tiff_as_stored(data)  # OpenCV turns a TIFF upright, even when it is asked for unchanged values
     log = cv2.utils.logging
     with _WARNINGS:
         before = log.setLogLevel(log.LOG_LEVEL_SILENT)
@@ -217,6 +234,15 @@ def unstated_channel(path: Path, data: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values[..., 3])
 
 
+def _keyed_alpha(picture: Any, data: bytes, values: NDArray[np.uint16]) -> NDArray[np.uint16] | None:
+    """The alpha of a greyscale PNG one of whose values means transparent (tRNS), which OpenCV passes over."""
+    chunks = png.views(data) if picture.format == "PNG" else ()
+    key = next((bytes(content[:2]) for name, content, _ in chunks if name == b"tRNS" and len(content) >= 2), None)
+    if key is None:
+        return None
+    return np.where(values == int.from_bytes(key, "big"), 0, 65535).astype(np.uint16)
+
+
 def decode_deep(
     path: Path, picture: Any, data: bytes, thorough: bool = True
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None, bool]:
@@ -237,6 +263,7 @@ def decode_deep(
     associated, stored = False, picture.size[::-1]
     if picture.format == "TIFF":
         tags = picture.tag_v2
+        stored = tags[257], tags[256]  # Pillow's size is that of the upright picture
         bits, kinds = np.atleast_1d(tags.get(258, 1)), np.atleast_1d(tags.get(339, 1))
         if set(bits) != {16} or set(kinds) != {1} or tags.get(262) not in (1, 2):
             raise PhotoError(f"{shown(path)}: is a TIFF of {max(bits)} bits in a layout that is not supported")
@@ -249,7 +276,7 @@ def decode_deep(
     if values is None or values.dtype != np.uint16 or values.shape[:2] != stored:
         raise PhotoError(f"{shown(path)}: has 16 bits per channel in a layout that is not supported")
     if values.ndim == 2:
-        return np.repeat(values[..., None], 3, axis=2), None, True
+        return np.repeat(values[..., None], 3, axis=2), _keyed_alpha(picture, data, values), True
     if values.shape[2] not in (3, 4):
         raise PhotoError(f"{shown(path)}: has {values.shape[2]} channels of 16 bits, which is not supported")
     alpha: Any = np.ascontiguousarray(values[..., 3]) if values.shape[2] == 4 else None

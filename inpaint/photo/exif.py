@@ -6,8 +6,11 @@ that a rewrite would break.
 
 import io
 import struct
+from collections.abc import Iterator
 
 from PIL import Image
+
+from inpaint.photo.segments import picture_end
 
 ORIENTATION, EXIF_IFD = 0x0112, 0x8769
 SIZES = ((0x0100, 0x0101), (0xA002, 0xA003))  # width and height, in the main and in the EXIF directory
@@ -150,13 +153,26 @@ def _blank_directory(block: _Block, start: int) -> None:
 
 
 def _blank_previews(block: _Block) -> None:
-    start = block.data.find(b"\xff\xd8\xff", 8)
+    for start, end in _previews(block.data):
+        block.blank(start, end - start)
+
+
+def without_previews(data: bytes) -> bytes:
+    """Private data of a camera or program with zeros in place of every JPEG inside."""
+    blanked = bytearray(data)
+    for start, end in _previews(blanked):
+        blanked[start:end] = bytes(end - start)
+    return bytes(blanked)
+
+
+def _previews(data: bytearray) -> Iterator[tuple[int, int]]:
+    """Start and end of every JPEG in data that may be blanked meanwhile."""
+    start = data.find(b"\xff\xd8\xff")
     while start >= 0:
-        end = block.data.find(b"\xff\xd9", start)
-        end = len(block.data) if end < 0 else end + 2
-        if is_jpeg(bytes(block.data[start:end])):
-            block.blank(start, end - start)
-        start = block.data.find(b"\xff\xd8\xff", start + 1)
+        if is_jpeg(bytes(data[start:])):
+            end = picture_end(data, start)
+            yield start, end if end > 0 else len(data)  # one that is cut off fills the rest
+        start = data.find(b"\xff\xd8\xff", start + 1)
 
 
 def is_jpeg(data: bytes) -> bool:

@@ -52,7 +52,7 @@ def save_photo(
     """
     path = Path(path)
     check_output(path, overwrite)
-    with Staging() as staging:
+    with Staging(overwrite=overwrite) as staging:
         hidden = staging.reserve(path)
         saved = write_photo(hidden, photo, path, lossless=lossless, keep_time=keep_time, hole=hole)
         staging.commit()

@@ -9,10 +9,10 @@ from typing import Any
 from PIL import Image, TiffTags
 
 from inpaint.photo import png, segments
-from inpaint.photo.exif import clean_exif, only_orientation, oriented_exif
+from inpaint.photo.exif import clean_exif, only_orientation, oriented_exif, without_previews
 from inpaint.photo.formats import Format
 from inpaint.photo.orientation import swaps_sides
-from inpaint.photo.xmp import clean_xmp, oriented_xmp, states_orientation
+from inpaint.photo.xmp import clean_xmp, oriented_xmp, states_orientation, without_extension, without_pictures
 
 ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, EXIF_IFD, GPS_IFD = 34675, 700, 33723, 34377, 0x8769, 0x8825
 # Tags of a TIFF that describe how its pixels are stored: they are written anew.
@@ -20,6 +20,11 @@ STRUCTURE_TAGS = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320}
     | {322, 323, 324, 325, 330, 338, 339, 340, 341, 347, *range(512, 522), 530, 531, 532, 34665, 34853, 40965}
 )
+# Tags of a TIFF that hold the picture as it was: Photoshop's layers and annotations, and a camera's raw file.
+PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
+_CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
+# XMP part 3, section 1.1.2: the packet is no chain of blocks, so a ramp of bytes behind it leads readers out.
+_GIF_XMP, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\1" + bytes(range(255, -1, -1)) + b"\0"
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     notes: list[str] = []
     info = picture.info
     found = Metadata(
-        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_xmp(picture),
+        icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_xmp(picture, data),
         dpi=_dpi(info.get("dpi"), swapped) if _states_dpi(picture) else None, comment=_bytes(info.get("comment")),
     )  # fmt: skip
     if source == "JPEG":
@@ -102,7 +107,9 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     elif source == "PNG":
         found = _with_png_chunks(found, data)
     elif source == "TIFF":
-        found = _with_tiff_tags(found, picture, swapped)
+        found = _with_tiff_tags(found, picture, swapped, notes)
+    if has_credentials(picture, data):
+        notes.append("content credentials (C2PA) no longer fit the picture and were left out")
     if found.exif:
         cleaned = clean_exif(found.exif, swapped)
         if cleaned is None:
@@ -111,6 +118,15 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     if found.xmp:
         found = replace(found, xmp=clean_xmp(found.xmp, swapped))
     return found, notes
+
+
+def has_credentials(picture: Any, data: bytes) -> bool:
+    """Whether a file other than a JPEG holds content credentials (C2PA 2.1, annex A)."""
+    if picture.format == "PNG":
+        return any(name == b"caBX" for name, _, _ in png.views(data))
+    if picture.format == "TIFF":
+        return CREDENTIALS_TAG in picture.tag_v2
+    return picture.format in ("AVIF", "HEIF") and _CREDENTIALS in data
 
 
 def as_stored(found: Metadata, orientation: int) -> Metadata:
@@ -137,8 +153,12 @@ def _bytes(value: Any) -> bytes | None:
     return value.encode() if isinstance(value, str) else value or None if isinstance(value, bytes) else None
 
 
-def _xmp(picture: Any) -> bytes | None:
-    """A TIFF's own tag, because Pillow edits its copy while loading."""
+def _xmp(picture: Any, data: bytes) -> bytes | None:
+    """Of a TIFF its own tag, because Pillow edits its copy while loading; of a GIF what Pillow passes over."""
+    if picture.format == "GIF":
+        start = data.find(_GIF_XMP)
+        end = data.find(_GIF_TRAILER, start)
+        return data[start + len(_GIF_XMP) : end] or None if 0 <= start < end else None
     return _bytes(picture.tag_v2.get(XMP_TAG) if picture.format == "TIFF" else picture.info.get("xmp"))
 
 
@@ -170,7 +190,7 @@ def exif_of_tiff(picture: Image.Image) -> bytes | None:
     """The EXIF of a TIFF file as a block of its own, for other formats."""
     source, own = picture.getexif(), Image.Exif()
     for tag, value in source.items():
-        if tag not in STRUCTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG}:
+        if tag not in STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, CREDENTIALS_TAG}:
             own[tag] = value
     for ifd in (EXIF_IFD, GPS_IFD):
         if values := source.get_ifd(ifd):
@@ -183,29 +203,43 @@ def exif_of_tiff(picture: Image.Image) -> bytes | None:
 
 def _with_jpeg_segments(found: Metadata, data: bytes, notes: list[str]) -> Metadata:
     extras: list[tuple[int, bytes]] = []
-    resources, more_xmp, credentials = b"", False, False
+    resources, more_xmp, credentials = b"", [], False
     for marker, payload in segments.read_segments(data)[0]:
         if marker == segments.APP13 and payload.startswith(segments.PHOTOSHOP_HEAD):
             resources += payload.removeprefix(segments.PHOTOSHOP_HEAD)
         elif marker == segments.APP1 and payload.startswith(segments.XMP_MORE_HEAD):
-            more_xmp |= b"Thumbnails" in payload
+            more_xmp.append(payload)
             extras.append((marker, payload))
         elif marker == segments.APP11:
             credentials = True
         elif marker == segments.COMMENT or (
-            segments.APP1 < marker <= 0xEF and marker != segments.APP14
-            and not payload.startswith((segments.ICC_HEAD, b"MPF\0"))
+            segments.APP1 <= marker <= 0xEF and marker != segments.APP14
+            and not payload.startswith((segments.EXIF_HEAD, segments.XMP_HEAD, segments.ICC_HEAD, b"MPF\0"))
         ):  # fmt: skip
             extras.append((marker, payload))
     if credentials:
         notes.append("content credentials or a gain map (APP11) no longer fit the picture and were left out")
-    if more_xmp:
+    extended = segments.extended_xmp(more_xmp)
+    if without_pictures(extended) != extended:
         extras = [e for e in extras if not (e[0] == segments.APP1 and e[1].startswith(segments.XMP_MORE_HEAD))]
-        notes.append("extended XMP holds a thumbnail of the old picture and was left out")
+        found = replace(found, xmp=found.xmp and without_extension(found.xmp))
+        notes.append("extended XMP holds a copy of the old picture and was left out")
+    pictured = [marker for marker in sorted(dict(extras)) if _show_picture(marker, extras)]
+    if pictured:
+        extras = [e for e in extras if e[0] not in pictured or e[1].startswith(segments.XMP_MORE_HEAD)]
+        names = ", ".join(f"APP{marker - segments.APP0}" for marker in pictured)
+        notes.append(f"data of other programs ({names}) hold a picture and were left out")
     iptc = next((d for n, d, _ in segments.read_resources(resources) if n == segments.IPTC_RESOURCE), None)
     if resources:
         extras.append((segments.APP13, segments.clean_resources(resources)))
     return replace(found, iptc=iptc or None, extras=tuple(extras), comment=found.comment)
+
+
+def _show_picture(marker: int, extras: list[tuple[int, bytes]]) -> bool:
+    """Whether a JPEG's segments of this kind hold a preview, which may be cut into several, or a thermal picture."""
+    parts = [p for m, p in extras if m == marker != segments.COMMENT and not p.startswith(segments.XMP_MORE_HEAD)]
+    whole = b"".join(parts)
+    return any(p.startswith(b"FLIR\0") for p in parts) or png.SIGNATURE in whole or without_previews(whole) != whole
 
 
 def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
@@ -217,14 +251,17 @@ def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
             extras.append((name, content))
     records = profiles.get("iptc") or profiles.get("8bim")
     inner = next((d for n, d, _ in segments.read_resources(records or b"") if n == segments.IPTC_RESOURCE), None)
-    return replace(found, iptc=inner or records, xmp=found.xmp or profiles.get("xmp"), extras=tuple(extras))
+    xmp = found.xmp or profiles.get("xmp") or png.app1_of(data, segments.XMP_HEAD)
+    return replace(found, iptc=inner or records, xmp=xmp, extras=tuple(extras))
 
 
-def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
+def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool, notes: list[str]) -> Metadata:
     extras = []
     tags = picture.tag_v2
+    if PICTURE_TAGS & set(tags):
+        notes.append("layers, annotations or a raw file inside it hold the old picture and were left out")
     for tag in tags:
-        if tag in STRUCTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG}:
+        if tag in STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CREDENTIALS_TAG}:
             continue
         kind, value = tags.tagtype[tag], tags[tag]
         if tag == PHOTOSHOP_TAG:
@@ -233,6 +270,7 @@ def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
             extras.append((tag, (kind, value)))
     exif = picture.getexif()
     extras += [(ifd, (TiffTags.LONG, dict(values))) for ifd in (EXIF_IFD, GPS_IFD) if (values := exif.get_ifd(ifd))]
+    extras = [(tag, (kind, _without_previews(value))) for tag, (kind, value) in extras]
     if swapped:
         renamed = {282: 283, 283: 282}
         extras = [(renamed.get(tag, tag), value) for tag, value in extras]
@@ -242,6 +280,13 @@ def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool) -> Metadata:
         code = "<" if tags.prefix == b"II" else ">"
         iptc = struct.pack(f"{code}{len(numbers)}I", *numbers)
     return replace(found, iptc=_bytes(iptc), extras=tuple(extras))
+
+
+def _without_previews(value: Any) -> Any:
+    """A tag's value, which may be a directory, with every JPEG inside blanked."""
+    if isinstance(value, dict):
+        return {tag: _without_previews(inner) for tag, inner in value.items()}
+    return without_previews(value) if isinstance(value, bytes) else value
 
 
 def exif_to_tags(exif: bytes) -> list[tuple[int, Any]]:

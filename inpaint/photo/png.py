@@ -85,6 +85,25 @@ def profile_of(name: bytes, content: bytes) -> dict[str, bytes]:
     return {keyword.removeprefix(PROFILE).decode("latin-1").lower(): profile} if profile else {}
 
 
+def app1_of(data: bytes, head: bytes) -> bytes | None:
+    """What programs kept of a JPEG's APP1 segment in a text chunk.
+
+    Args:
+        data: a PNG file.
+        head: of the segment, which tells EXIF and XMP apart.
+
+    Returns:
+        what follows the head, or None.
+    """
+    keyword = (PROFILE + b"APP1\0").lower()
+    for name, content, _ in views(data):
+        if name in PROFILE_TEXTS and bytes(content[: len(keyword)]).lower() == keyword:
+            for profile in profile_of(name, bytes(content)).values():
+                if profile.startswith(head):
+                    return profile.removeprefix(head)
+    return None
+
+
 def iptc_chunk(iptc_resource: bytes) -> tuple[bytes, bytes]:
     """IPTC records in ImageMagick's convention, the one that readers of PNG files know."""
     digits = iptc_resource.hex()

@@ -10,6 +10,7 @@ ROOM = 65_533  # bytes of payload that one segment can carry
 APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
 _SCAN, _END = 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in coded values 0xFF is followed by 0 or by a restart
+_DIGEST = 32  # bytes, of extended XMP
 IPTC_RESOURCE, THUMBNAIL_RESOURCES = 0x0404, (0x0409, 0x040C)
 
 
@@ -38,18 +39,35 @@ def read_segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     return found, first_table
 
 
-def bytes_behind(data: bytes) -> int:
-    """How many bytes follow the end of a JPEG's picture; 0 where they are nothing but zeros."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
+def picture_end(data: bytes | bytearray, start: int = 0) -> int:
+    """Where a JPEG that begins at `start` ends, pictures inside its segments skipped; -1 where it is cut off."""
+    position = start + 2
+    while position + 2 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
         if marker == _END:
-            return len(data) - position - 2 if data[position + 2 :].strip(b"\0") else 0
+            return position + 2
         position += 1 if marker in (0xFF, 0x00) else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
         if marker == _SCAN:
             found = _MARKER.search(data, position)
             position = found.start() if found else len(data)
-    return 0
+    return -1
+
+
+def bytes_behind(data: bytes) -> int:
+    """How many bytes follow the end of a JPEG's picture; 0 where they are nothing but zeros."""
+    end = picture_end(data)
+    return len(data) - end if end > 0 and data[end:].strip(b"\0") else 0
+
+
+def extended_xmp(payloads: list[bytes]) -> bytes:
+    """The XMP that a JPEG holds in segments of their own, put together (XMP part 3, section 1.1.3.1).
+
+    Args:
+        payloads: that begin with `XMP_MORE_HEAD`; a digest, the length of the whole and the place of the part follow.
+    """
+    start = len(XMP_MORE_HEAD) + _DIGEST
+    parts = [(p[start - _DIGEST : start], p[start + 4 : start + 8], p[start + 8 :]) for p in payloads]
+    return b"".join(part for _, _, part in sorted(parts))
 
 
 def segment(marker: int, payload: bytes) -> bytes:

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from inpaint.errors import OutputError, shown
 
@@ -16,10 +18,11 @@ class Staging:
     Args:
         prefix: of the hidden names, so that what a killed process left behind can be told.
         durable: each file is on the disk before it appears, so that not even a power cut leaves half of one.
+        overwrite: replace what is there; else a file that appeared meanwhile is an error.
     """
 
-    def __init__(self, prefix: str = ".inpaint-", durable: bool = False) -> None:
-        self.prefix, self.durable = prefix, durable
+    def __init__(self, prefix: str = ".inpaint-", durable: bool = False, overwrite: bool = True) -> None:
+        self.prefix, self.durable, self.overwrite = prefix, durable, overwrite
         self._waiting: list[tuple[Path, Path]] = []  # hidden, final
 
     def __enter__(self) -> "Staging":
@@ -31,9 +34,12 @@ class Staging:
 
     def reserve(self, path: Path) -> Path:
         """A hidden name under which a file may be written that `commit` will put at `path`."""
-        hidden = path.with_name(f"{self.prefix}{secrets.token_hex(8)}{path.suffix}")
+        hidden = self._hidden(path)
         self._waiting.append((hidden, path))
         return hidden
+
+    def _hidden(self, path: Path) -> Path:
+        return path.with_name(f"{self.prefix}{secrets.token_hex(8)}{path.suffix}")
 
     def add(self, path: Path, data: bytes) -> None:
         """Write a file under its hidden name.
@@ -48,18 +54,69 @@ class Staging:
         write_hidden(self.reserve(path), path, data, durable=self.durable)
 
     def commit(self) -> None:
-        """Put every file in its place, in the order in which they were added.
+        """Put every file in its place, the one that was added first last: it is what the others tell of.
 
         Raises:
-            OutputError: one cannot be put there; those after it are not.
+            OutputError: one cannot be put there, or is there already without `overwrite`; every place is as before.
         """
-        while self._waiting:
-            partial, path = self._waiting[0]
-            try:
-                os.replace(partial, path)
-            except OSError as error:
+        done: list[tuple[Path, Path, Path | None]] = []  # hidden, final, and what was there under a hidden name
+        path = Path()
+        try:
+            for number, (partial, path) in reversed(list(enumerate(self._waiting))):
+                done.append((partial, path, self._hidden(path) if number and self.overwrite else None))
+                self._put(*done[-1])
+        except BaseException as error:
+            for one in reversed(done):
+                with suppress(OSError):
+                    _take_back(*one)
+            if isinstance(error, OSError):
                 raise OutputError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
-            del self._waiting[0]
+            raise
+        for *_, before in done:
+            if before:
+                before.unlink(missing_ok=True)
+        self._waiting.clear()
+
+    def _put(self, partial: Path, path: Path, before: Path | None) -> None:
+        if self.overwrite:
+            if before and os.path.lexists(path):
+                _keep(path, before)
+            os.replace(partial, path)
+            return
+        try:
+            os.link(partial, path)  # unlike a renaming, it fails where a file appeared meanwhile
+        except FileExistsError:
+            _refuse_existing(path)
+        except (OSError, NotImplementedError):  # a file system without hard links
+            if os.path.lexists(path):
+                _refuse_existing(path)
+            os.rename(partial, path)
+        else:
+            partial.unlink()
+
+
+def _refuse_existing(path: Path) -> NoReturn:
+    raise OutputError(f"{shown(path)}: exists already, use --overwrite to replace it") from None
+
+
+def _keep(path: Path, before: Path) -> None:
+    """Give a file a second name, or another one where the file system knows no second names."""
+    try:
+        os.link(path, before, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        os.rename(path, before)
+
+
+def _take_back(partial: Path, path: Path, before: Path | None) -> None:
+    """Undo what `_put` did, or as much of it as it did."""
+    is_there = not os.path.lexists(partial) or (os.path.lexists(path) and os.path.samefile(partial, path))
+    if before and os.path.lexists(before):
+        if is_there or not os.path.lexists(path):
+            os.replace(before, path)
+        else:
+            before.unlink()
+    elif is_there:
+        path.unlink()
 
 
 def write_hidden(
@@ -104,7 +161,7 @@ def check_writable(path: Path, overwrite: bool) -> None:
         if path.is_dir():
             raise OutputError(f"{shown(path)}: is a folder")
         if os.path.lexists(path) and not overwrite:
-            raise OutputError(f"{shown(path)}: exists already, use --overwrite to replace it")
+            _refuse_existing(path)
         if not os.access(path.parent, os.W_OK):
             raise OutputError(f"{shown(path)}: the folder cannot be written to")
         if len(os.fsencode(path.name)) > 255:

@@ -11,23 +11,49 @@ _EMPTY = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>\n<?xpacket end="w"?>'
 )
+# Pictures inside: base64 of a JPEG, PNG or WebP under any name, and what Google's cameras call the photo before its
+# blur and its depth. Each of these is in the place of an attribute, or between the tags of an element.
+_DATA, _BASE64 = rb"(?:GImage|GDepth):(?:Data|Confidence)", rb"(?:/9j/|iVBORw0KGgo|UklGR)"
+_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b.*?</\1:Thumbnails\s*>", re.DOTALL)
+_PICTURES = (
+    (re.compile(rb"\s" + _DATA + rb"""\s*=\s*(["'])[^"']*\1"""), b""),
+    (re.compile(rb"""\s[\w.:-]+\s*=\s*(["'])\s*""" + _BASE64 + rb"""[^"']*\1"""), b""),
+    (re.compile(rb"(<" + _DATA + rb"\b[^<>]*>)[^<]*"), rb"\1"), (re.compile(rb">\s*" + _BASE64 + rb"[^<]*"), b">"),
+)  # fmt: skip
+_MORE = (
+    (re.compile(rb"""\sxmpNote:HasExtendedXMP\s*=\s*(["'])[^"']*\1"""), b""),
+    (re.compile(rb"(<xmpNote:HasExtendedXMP\b[^<>]*>)[^<]*"), rb"\1"),
+)
 _SIZES = ((b"exif:PixelXDimension", b"exif:PixelYDimension"), (b"tiff:ImageWidth", b"tiff:ImageLength"))
 
 
 def clean_xmp(xmp: bytes, turned: bool) -> bytes:
     """XMP for a picture that is upright now and whose content has changed.
 
-    The orientation becomes 1, recorded sizes are exchanged where the sides were, thumbnails are dropped, and what says
-    that a video follows in the file is taken back.
+    The orientation becomes 1, recorded sizes are exchanged where the sides were, thumbnails and other pictures are
+    dropped, and what says that a video follows in the file is taken back.
 
     Args:
         xmp: the packet.
         turned: width and height were exchanged.
     """
-    xmp = oriented_xmp(xmp, 1, turned)
-    for name in (b"xmp:Thumbnails", b"xap:Thumbnails"):
-        xmp = re.sub(rb"<" + name + rb"\b.*?</" + name + rb"\s*>", b"", xmp, flags=re.DOTALL)
+    xmp = without_pictures(oriented_xmp(xmp, 1, turned))
     return re.sub(rb"""(GCamera:(?:MotionPhoto|MicroVideo)\s*(?:=\s*["']|>)\s*)1\b""", rb"\g<1>0", xmp)
+
+
+def without_pictures(xmp: bytes) -> bytes:
+    """XMP without thumbnails and other pictures inside, which would show the photo as it was."""
+    xmp = _THUMBNAILS.sub(b"", xmp)
+    for pattern, rest in _PICTURES:
+        xmp = pattern.sub(rest, xmp)
+    return xmp
+
+
+def without_extension(xmp: bytes) -> bytes:
+    """XMP that does not say that more of it follows in segments of their own."""
+    for pattern, rest in _MORE:
+        xmp = pattern.sub(rest, xmp)
+    return xmp
 
 
 def oriented_xmp(xmp: bytes, orientation: int, turned: bool) -> bytes:
