@@ -108,3 +108,20 @@ def test_a_photo_that_appeared_without_its_recipe_gets_it(tmp_path, extra):
     assert tree(tmp_path / "out") == wanted
     made = {os.path.basename(r["output"]): r.get("recovered", False) for r in records(path, "done")}
     assert made == {"photo00.png": False, "photo01.jpg": True}
+
+
+def test_a_recipe_that_appeared_without_its_photo_does_not_stand_in_its_way(tmp_path, capsys):
+    """Killed between the two, the recipe first: the photo is made again, and a file of somebody else's stays."""
+    folders(tmp_path, 2)
+    assert batch(tmp_path, "--mark") == 0
+    wanted, path = tree(tmp_path / "out"), tmp_path / "out/inpaint-batch.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b'"done"' not in line and b'"end"' not in line))
+    (tmp_path / "out/a/photo00.png").unlink()
+    recipe = tmp_path / "out/a/photo00.png.inpaint.json"
+    kept = recipe.read_text()
+    recipe.write_text(kept.replace('"output_sha256": "', '"output_sha256": "0'))
+    assert batch(tmp_path, "--mark", "--resume") == 1 and "exists already" in capsys.readouterr().err
+    recipe.write_text(kept)
+    assert batch(tmp_path, "--mark", "--resume") == 0
+    assert tree(tmp_path / "out") == wanted

@@ -123,7 +123,8 @@ class Filler:
             if found and not self._lacks_recipe(task, found):
                 record = self._recovered(task, found)
             else:
-                record = self._filled(task, ask, self.settings.template.overwrite or bool(found))
+                again = bool(found) or self._recipe_alone(task, known)
+                record = self._filled(task, ask, self.settings.template.overwrite or again)
         except EmptyMask as error:
             return {"kind": "empty", **about, "reason": str(error)}
         except Cancelled:
@@ -163,6 +164,15 @@ class Filler:
             return read_recipe(path).output_sha256 != sha256
         except RecipeError:
             return True
+
+    def _recipe_alone(self, task: Task, known: list[str]) -> bool:
+        """Whether the kill came between the recipe, which appears first, and the output that it is of."""
+        if not self.settings.template.mark or not known or places.exists(task.output):
+            return False
+        try:
+            return read_recipe(recipe_path(Path(task.output))).output_sha256 in known
+        except RecipeError:
+            return False
 
     def _inputs(self, task: Task) -> dict[str, str | None]:
         return {place: self._hash(place) for place in (task.photo, *task.masks)}
