@@ -210,12 +210,6 @@ def judge(network: nn.Module, cases: list[Batch], judges: dict[str, Callable[[Te
     return {name: round(float(np.mean(values)), 5) for name, values in found.items()}
 
 
-def listed(photos: PhotoCache, names: Path) -> set[int]:
-    """Indices of photos whose file name stands in a text file, one a line."""
-    wanted = set(names.read_text().split())
-    return {i for i, name in enumerate(photos.names) if name.rpartition(":")[2].rpartition("/")[2] in wanted}
-
-
 def main() -> None:
     """Parse the command line and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -233,7 +227,7 @@ def main() -> None:
     photos = PhotoCache(args.photos, args.cache)
     kept = held_out(len(photos))
     learnt = [i for i in range(len(photos)) if i not in kept]
-    permissive = listed(photos, args.some) if args.some else set()
+    permissive = photos.listed(args.some) if args.some else set()
     net = SqueezeLPIPS(args.nets).eval()
     judges: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"lpips": net}
     lite = Lite0(args.lite0).eval() if args.lite0 else None

@@ -1,12 +1,17 @@
 import io
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.errors import PhotoError
+from inpaint.cli import main
+from inpaint.errors import OptionError, OutputError, PhotoError
+from inpaint.training.batches import HostBatches
+from inpaint.training.config import PRESETS
 from inpaint.training.data import PhotoCache, cut_square, draw_square
+from inpaint.training.run import run_training
 from tests.conftest import scene
 
 
@@ -68,6 +73,21 @@ def test_too_few_photos(tmp_path):
         PhotoCache([tmp_path / "missing"], tmp_path / "other")
 
 
+def test_a_list_names_photos_by_their_file_names(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in "abc":
+        Image.fromarray(scene(70, 90)).save(tmp_path / "photos" / f"{name}.png")
+    photos = PhotoCache([tmp_path / "photos"], tmp_path / "cache", smallest=64, minimum=1)
+    names = tmp_path / "names.txt"
+    names.write_text("c.png\nelsewhere.png\na.png\n")
+    assert [photos.names[i].rpartition("/")[2] for i in sorted(photos.listed(names))] == ["a.png", "c.png"]
+    names.write_text("a\n")
+    with pytest.raises(OptionError, match=r"names\.txt: names none of the photos"):
+        photos.listed(names)
+    with pytest.raises(OptionError, match=r"none\.txt: cannot be read \(No such file"):
+        photos.listed(tmp_path / "none.txt")
+
+
 def test_rotated_photos_are_decoded_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -93,3 +113,32 @@ def test_squares_lie_inside_and_cover_all_scales():
     assert sides.min() == 32 and sides.max() == 100 and 0.4 < (sides < np.sqrt(32 * 100)).mean() < 0.6
     photo = scene(100, 200)
     assert np.array_equal(cut_square(photo, (3, 5, 32), 32, True), photo[3:35, 5:37][:, ::-1])
+
+
+def test_a_run_learns_from_the_listed_photos_alone_and_goes_on_so(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    for i in range(20):
+        Image.fromarray(scene(70, 90, i)).save(tmp_path / "photos" / f"{i:02}.png")
+    names, output = tmp_path / "names.txt", tmp_path / "run"
+    names.write_text("".join(f"{i:02}.png\n" for i in range(1, 4)))
+    drawn = []
+    monkeypatch.setattr(
+        "inpaint.training.run.HostBatches", lambda photos, config, indices, *a, **k: drawn.append(indices) or
+        HostBatches(photos, config, indices, *a, **k),
+    )  # fmt: skip
+    config = replace(PRESETS["smoke"], steps=1, validate_steps=0)
+    assert run_training([tmp_path / "photos"], output, config, device="cpu", only=names).step == 1
+    names.unlink()
+    run_training([tmp_path / "photos"], output, replace(config, steps=2), device="cpu", resume=True)
+    assert drawn == [[1, 2, 3]] * 2 and "3 photos" in (output / "last.md").read_text()
+    with pytest.raises(OutputError, match=r"names\.txt: cannot be copied to .*only\.txt \(No such file"):
+        run_training([tmp_path / "photos"], tmp_path / "other", config, device="cpu", only=names)
+
+
+def test_minutes_count_before_the_steps_of_a_preset(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("inpaint.training.run.run_training", lambda photos, output, config, *rest: asked.append(config))
+    for length in ([], ["--minutes", "3"], ["--steps", "7"]):
+        with pytest.raises(AttributeError):  # nothing was trained
+            main(["train", "--photos", "x", "--output", str(tmp_path), "--preset", "dilated-long", *length])
+    assert [(c.steps, c.minutes) for c in asked] == [(60_000, 60), (None, 3.0), (7, 60)]

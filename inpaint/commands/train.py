@@ -6,7 +6,7 @@ from pathlib import Path
 from inpaint.commands.shared import add_threads, set_threads
 
 PRESET_NAMES = (  # a test compares them
-    "dilated", "dilated-large", "dilated-refine", "glcic", "deepfill-v1", "deepfill-v2", "smoke",
+    "dilated", "dilated-long", "dilated-large", "dilated-refine", "glcic", "deepfill-v1", "deepfill-v2", "smoke",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--silhouettes", type=Path, metavar="FILE|DIR",
         help="give half of the object masks these shapes: from `inpaint mask silhouettes` (.npz), or a folder of masks",
     )  # fmt: skip
+    command.add_argument("--only", type=Path, metavar="LIST", help="learn from the photos named in a text file alone")
     command.add_argument("--resume", action="store_true", help="go on from the state in the run's folder")
     command.set_defaults(run=run)
 
@@ -46,9 +47,11 @@ def run(args: argparse.Namespace) -> None:
     set_threads(args.threads)
     named = {name: getattr(args, name) for name in ("size", "batch", "steps", "minutes")}
     given = {name: value for name, value in named.items() if value is not None}
+    if args.minutes is not None:
+        given["steps"] = None  # of a preset that counts them
     config = replace(PRESETS[args.preset], seed=args.seed, **given)
     trainer = run_training(
-        args.photos, args.output, config, args.nets, args.resume, args.init, args.device, args.silhouettes
+        args.photos, args.output, config, args.nets, args.resume, args.init, args.device, args.silhouettes, args.only
     )
     if trainer.accelerator.is_main_process:
         print(

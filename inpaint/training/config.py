@@ -140,6 +140,11 @@ class TrainingConfig:
 PRESETS: dict[str, TrainingConfig] = {
     # Ours, on a CPU.
     "dilated": TrainingConfig(optimizer="muon", learning_rate=6e-3, coarse_share=0.5, guided=0.9),
+    # Ours, for a day on a CPU: wider.
+    "dilated-long": TrainingConfig(
+        network_config={"channels": 128, "shallow": 48}, optimizer="muon", learning_rate=6e-3, steps=60_000, ema=0.999,
+        coarse_share=0.5, guided=0.9, validate_steps=4000,
+    ),
     # Ours, for one data-centre GPU: wider, larger crops.
     "dilated-large": TrainingConfig(
         network_config={"channels": 192, "shallow": 64}, discriminator="patch-r1-wide", batch=160, learning_rate=6e-4,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from inpaint.errors import OutputError, PhotoError
+from inpaint.errors import OptionError, OutputError, PhotoError
 
 SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
 MINIMUM_PHOTOS = 16
@@ -162,6 +162,21 @@ class PhotoCache:
         }  # fmt: skip
         index_file.write_text(json.dumps(index))
         return index
+
+    def listed(self, path: Path) -> set[int]:
+        """Numbers of the photos whose file names stand in a text file, one a line.
+
+        Raises:
+            OptionError: it cannot be read, or names none of these photos.
+        """
+        try:
+            wanted = set(path.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        found = {i for i, name in enumerate(self.names) if name.rpartition(":")[2].rpartition("/")[2] in wanted}
+        if not found:
+            raise OptionError(f"{path}: names none of the photos")
+        return found
 
     def __len__(self) -> int:
         return len(self.shapes)

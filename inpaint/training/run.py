@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,9 +96,27 @@ def keep_silhouettes(given: Path | None, output: Path, config: TrainingConfig, r
     return silhouettes
 
 
+def keep_list(given: Path | None, output: Path, resume: bool) -> Path | None:
+    """The list of the photos that a run learns from: the one given, kept in the run's folder, or that kept there.
+
+    Raises:
+        OutputError: it cannot be copied there.
+    """
+    kept = output / "only.txt"
+    if given is None:
+        return kept if resume and kept.is_file() else None
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if not kept.exists() or not kept.samefile(given):
+            shutil.copyfile(given, kept)
+    except OSError as error:
+        raise OutputError(f"{given}: cannot be copied to {kept} ({error.strerror})") from None
+    return kept
+
+
 def run_training(
     photos: list[Path], output: Path, config: TrainingConfig, nets: Path | None = None, resume: bool = False,
-    init: Path | None = None, device: str = "auto", silhouettes: Path | None = None,
+    init: Path | None = None, device: str = "auto", silhouettes: Path | None = None, only: Path | None = None,
 ) -> Trainer:
     """Train until the run is over or a signal asks to stop; state and weights lie in `output`.
 
@@ -111,6 +130,8 @@ def run_training(
         device: `auto`, `cpu`, `cuda` or `mps`.
         silhouettes: a file or a folder of masks (`read_silhouettes`) whose shapes half of the object masks have; a run
             that goes on without a new one keeps its own.
+        only: text file with the names of the photos that are learnt from, one a line; kept in the same way. Those that
+            are held out are the same with and without it.
 
     Raises:
         InpaintError: photos, nets or state cannot be used; the text names the file.
@@ -136,9 +157,10 @@ def run_training(
     adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](config.size))
     with accelerator.main_process_first():
         cache = PhotoCache(photos, output, smallest=config.size)
-        shapes = keep_silhouettes(silhouettes, output, config, resume)
+        shapes, chosen = keep_silhouettes(silhouettes, output, config, resume), keep_list(only, output, resume)
     apart = held_out(len(cache))
-    indices = [i for i in range(len(cache)) if i not in set(apart)]
+    wanted = set(range(len(cache))) if chosen is None else cache.listed(chosen)
+    indices = sorted(wanted - set(apart))
     batches: Batches
     rank = accelerator.process_index
     if accelerator.device.type == "cuda":
