@@ -194,3 +194,36 @@ def test_the_xmp_of_a_gif_goes_where_there_is_room_and_is_missed_elsewhere(tmp_p
     assert load_photo(tmp_path / "b.png").metadata.xmp == photo.metadata.xmp
     (tmp_path / "c.gif").write_bytes(given.replace(b"XMP DataXMP", b"ABC DataABC"))
     assert load_photo(tmp_path / "c.gif").metadata.xmp is None
+
+
+def iim(dataset, data, extended=False):
+    size = struct.pack(">HI", 0x8004, len(data)) if extended else struct.pack(">H", len(data))
+    return bytes((0x1C, 2, dataset)) + size + data
+
+
+@pytest.mark.parametrize("form", ["jpg", "tif", "tif block", "png"])
+@pytest.mark.parametrize("extended", [False, True])
+def test_the_preview_in_iptc_records_is_dropped_and_nothing_else(tmp_path, form, extended):
+    others = iim(120, b"A caption") + iim(25, b"word")
+    iptc = iim(120, b"A caption") + iim(200, b"\0\x0b") + iim(202, OLD, extended) + iim(25, b"word")
+    assert segments.clean_iptc(iptc) == others and segments.clean_iptc(others) == others
+    picture, block = Image.fromarray(scene(48, 64)), segments.iptc_resource(iptc)
+    app13 = segments.APP13, segments.PHOTOSHOP_HEAD + block
+    given = {
+        "jpg": lambda: s.with_jpeg_segments(s.encoded(picture, "JPEG"), app13),
+        "tif": lambda: s.encoded(picture, "TIFF", tiffinfo={33723: iptc}),
+        "tif block": lambda: s.encoded(picture, "TIFF", tiffinfo={34377: block}),
+        "png": lambda: png.with_chunks(s.encoded(picture, "PNG"), [png.iptc_chunk(block)]),
+    }[form]()
+    data, _ = written(tmp_path, f"a.{form[:3]}", given)
+    (tmp_path / f"again.{form[:3]}").write_bytes(data)
+    found = load_photo(tmp_path / f"again.{form[:3]}").metadata
+    assert OLD[-200:-2] not in data
+    assert found.iptc == others or (form == "tif block" and others in data)
+
+
+@pytest.mark.parametrize("cut", range(1, 40, 5))
+def test_damaged_iptc_records_stay_as_they_are(cut):
+    iptc = iim(120, b"A caption") + iim(25, b"a longer word than that")
+    assert segments.clean_iptc(iptc[:-cut]) == iptc[:-cut]
+    assert segments.clean_iptc(b"\x1c\x02\xca\xff\xff" + iptc) == b"\x1c\x02\xca\xff\xff" + iptc

@@ -117,6 +117,8 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
         found = replace(found, exif=cleaned)
     if found.xmp:
         found = replace(found, xmp=clean_xmp(found.xmp, swapped))
+    if found.iptc:
+        found = replace(found, iptc=segments.clean_iptc(found.iptc) or None)
     return found, notes
 
 

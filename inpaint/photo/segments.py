@@ -12,6 +12,7 @@ _SCAN, _END = 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in coded values 0xFF is followed by 0 or by a restart
 _DIGEST = 32  # bytes, of extended XMP
 IPTC_RESOURCE, THUMBNAIL_RESOURCES = 0x0404, (0x0409, 0x040C)
+IPTC_PREVIEW = (200, 201, 202)
 
 
 def read_segments(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -108,8 +109,30 @@ def read_resources(resources: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def clean_resources(resources: bytes) -> bytes:
-    """A Photoshop block without its thumbnails, which would show the picture as it was."""
-    return b"".join(whole for number, _, whole in read_resources(resources) if number not in THUMBNAIL_RESOURCES)
+    """A Photoshop block without its thumbnails and previews, which would show the picture as it was."""
+    kept = []
+    for number, data, whole in read_resources(resources):
+        if number == IPTC_RESOURCE and (iptc := clean_iptc(data)) != data:
+            kept.append(iptc_resource(iptc))
+        elif number not in THUMBNAIL_RESOURCES:
+            kept.append(whole)
+    return b"".join(kept)
+
+
+def clean_iptc(iptc: bytes) -> bytes:
+    """IPTC records without the preview that they may hold (IIM 4.2, datasets 2:200 to 2:202)."""
+    kept, position = [], 0
+    while position + 5 <= len(iptc) and iptc[position] == 0x1C:
+        start, size = position + 5, int.from_bytes(iptc[position + 3 : position + 5])
+        if size & 0x8000:  # the size of the size (IIM 4.2, section 1.5)
+            start += size & 0x7FFF
+            size = int.from_bytes(iptc[position + 5 : start]) if start <= position + 13 else len(iptc)
+        if start + size > len(iptc):
+            break
+        if iptc[position + 1] != 2 or iptc[position + 2] not in IPTC_PREVIEW:
+            kept.append(iptc[position : start + size])
+        position = start + size
+    return b"".join(kept) + iptc[position:]
 
 
 def iptc_resource(iptc: bytes) -> bytes:
