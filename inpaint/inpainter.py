@@ -116,6 +116,7 @@ class Inpainter:
         hole = np.ascontiguousarray(mask[window.crop])
         own, weight = window.own, window.weight
         shared = None if before is None or weight is None else own & before[window.crop]
+        dust = find_dust(hole)
         factor = shrink_factor(hole.size, int(hole.sum()))
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
@@ -125,12 +126,12 @@ class Inpainter:
         testing, filling = progress.split([0.3, 1.0])
         choice = choose_engine(
             part, small_hole, depth, reach, alone and not named,
-            lambda shares: engines.self_test(shares, options.seed, testing),
+            lambda shares: engines.self_test(shares, options.seed, testing), specks=bool((dust == hole).all()),
         )
         if named:
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
+        dust &= own
         new = own if shared is None else own & ~shared
-        dust = find_dust(hole) & own
         reason = choice.reason
         if not named and choice.engine != "ns" and dust.any():
             reason += f"; specks of at most {DUST} pixels from their neighbours"

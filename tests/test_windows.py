@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from inpaint.filling.windows import FULL_SIDE, LAP, MOST_PIXELS, TILE, find_windows, widen
+from inpaint.filling.structure import FINEST
+from inpaint.filling.windows import LAP, MOST_PIXELS, TILE, find_windows, widen
 
 
 def random_boxes(seed, shape=(900, 1400), most=40, largest=90):
@@ -88,12 +89,12 @@ def test_near_holes_share_a_window_while_it_is_filled_at_full_size():
     mask = np.zeros((2000, 2000), bool)
     mask[200:240, 200:240] = mask[200:240, 300:340] = True
     (both,) = find_windows(mask, 1.0)
-    assert both.longest <= FULL_SIDE
+    assert both.longest <= FINEST
     for y in range(500, 1900, 150):
         for x in range(200, 1900, 150):
             mask[y : y + 60, x : x + 60] = True
     windows = find_windows(mask, 1.0)
-    assert max(window.longest for window in windows) <= FULL_SIDE and np.array_equal(covered(mask), mask.astype(int))
+    assert max(window.longest for window in windows) <= FINEST and np.array_equal(covered(mask), mask.astype(int))
 
 
 @pytest.mark.parametrize("side", [300, 900, 1300])

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inpaint.filling.classical import DUST, find_dust
+from inpaint.filling.classical import DUST
 from inpaint.filling.detail import MIN_SOURCES, valid_sources
 from inpaint.filling.structure import FINEST
 
@@ -141,7 +141,7 @@ def grain(photo: NDArray[np.float32], hole: NDArray[np.bool_]) -> float:
 
 def choose_engine(
     photo: NDArray[np.float32], hole: NDArray[np.bool_], depth: float, reach: float | None, alone: bool = False,
-    test: Callable[[dict[str, float]], dict[str, float] | None] = lambda shares: None,
+    test: Callable[[dict[str, float]], dict[str, float] | None] = lambda shares: None, specks: bool = False,
 ) -> Choice:
     """Choose by how deep the hole is, how much there is to copy, whether it is all one texture, its size, and a test.
 
@@ -153,6 +153,7 @@ def choose_engine(
         alone: whether photo and window are small enough for the network to fill them itself (`network_suffices`).
         test: gives the errors with some shares of the patches' detail in a stand-in hole by the shares' names, or
             None; asked only where they decide.
+        specks: the hole is nothing but specks (`classical.find_dust`).
 
     Returns:
         `ns` where the hole is nothing but specks, or where fewer than 50 known patches can be copied, but one flat
@@ -169,13 +170,13 @@ def choose_engine(
     }  # fmt: skip
     if reach is not None:
         scores["depth_to_reach"] = round(depth / reach, 3)
-    if find_dust(hole).sum() == hole.sum():
+    if specks:
         return Choice("ns", "network", scores, f"specks of at most {DUST} pixels, which their neighbours tell best")
-    flat = rim_spread(photo, hole) <= FLAT
-    if sources < MIN_SOURCES and (flat or depth <= HAIRLINE):
-        return Choice("ns", "network", scores, f"only {sources} known patches to copy from, but known pixels are near")
     if sources < MIN_SOURCES:
-        return Choice("network", "network", scores, f"only {sources} known patches to copy from")
+        reason = f"only {sources} known patches to copy from"
+        if depth <= HAIRLINE or rim_spread(photo, hole) <= FLAT:
+            return Choice("ns", "network", scores, f"{reason}, but known pixels are near")
+        return Choice("network", "network", scores, reason)
     if depth <= HAIRLINE and max(hole.shape) > FINEST:
         return Choice("detail", "diffusion", scores, f"a hairline, {depth:.1f} pixels deep: diffusion guides it")
     even = texture(photo, hole) if depth > HAIRLINE else None
@@ -183,7 +184,7 @@ def choose_engine(
         scores["colour_between_parts"], scores["contrast_spread"] = round(even[0], 3), round(even[1], 3)
         if even[0] <= EVEN and even[1] <= ALIKE:
             return Choice("patch", "network", scores, "all around is one texture, which patches alone go on best")
-    if flat:
+    if rim_spread(photo, hole) <= FLAT:
         return Choice("detail", "diffusion", scores, "all around is one flat colour, which patches copy exactly")
     if not alone:
         reason = "the network, with most of the detail of patches"

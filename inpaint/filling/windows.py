@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inpaint.filling.boxes import Box, bounding_box, overlap, unite
+from inpaint.filling.structure import FINEST
 
 Mask = NDArray[np.bool_]
 Core = Box  # of holes, pixels
@@ -17,7 +18,6 @@ TILE = 512  # side of the tiles into which wide-spread small holes are cut, pixe
 DEPTHS = 16  # a hole's own depths that count as its size when it is long and thin
 SHALLOW = 16.0  # depth up to which a group of holes is cut into tiles when it is long, or one of many, pixels
 MANY = 128  # more shallow groups than this are gathered tile by tile
-FULL_SIDE = 512  # side up to which the network fills a window at full size; near ones are merged up to it, pixels
 LAP = 16  # by which tiles reach into their neighbours, where their fills are blended, pixels
 
 
@@ -135,7 +135,7 @@ def _merge(cores: list[Core], depths: list[float], context: float, shape: tuple[
 
     def small(i: int, j: int) -> bool:
         joined = _closure(unite([cores[i], cores[j]]), cores)
-        largest = max(FULL_SIDE, side(cores[i], depths[i]), side(cores[j], depths[j]))
+        largest = max(FINEST, side(cores[i], depths[i]), side(cores[j], depths[j]))
         return side(joined, max(depths[i], depths[j])) <= largest
 
     merging = True
