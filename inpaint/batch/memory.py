@@ -1,22 +1,19 @@
 """How much memory a run may take, and how much a photo does."""
 
-import contextlib
 import os
 import re
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
 from inpaint.batch import places
 from inpaint.batch.plan import Task
 from inpaint.errors import OptionError, PhotoError, shown
-from inpaint.photo.access import PictureFiles
+from inpaint.photo.access import PictureFiles, header_size
 
 LEADER = 400 << 20  # the process that leads, and the one that workers are forked from (measured: 390 at most)
 WORKER = 600 << 20  # a worker with its libraries and its network, without a photo
 PHOTO = 300 << 20  # the least room that all photos in hand together are given
 PER_PIXEL = 40  # bytes at the peak of reading, filling, writing and proving one photo (docs/batch.md: 28 measured)
-_ANY = 1 << 62  # pixels: a header alone is read
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -44,23 +41,10 @@ def picture_size(place: str, files: PictureFiles = PictureFiles()) -> tuple[int,
     """Width and height from a picture file's header, as stored; None where it cannot be told."""
     if not places.is_remote(place):
         return files.size(Path(place))
-    from PIL import Image
-
-    from inpaint.photo.pillow_limit import pixels_allowed
-
     try:
-        with pixels_allowed(_ANY), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            system, path = places.filesystem(place)
-            with system.open(path, "rb", block_size=1 << 16) as file:
-                if file.read(8)[4:] == b"ftyp":
-                    with contextlib.suppress(ImportError):  # AVIF is known to Pillow itself
-                        import pillow_heif
-
-                        pillow_heif.register_heif_opener()
-                file.seek(0)
-                with Image.open(file) as picture:
-                    return picture.size
+        system, path = places.filesystem(place)
+        with system.open(path, "rb", block_size=1 << 16) as file:
+            return header_size(file)
     except Exception:  # damaged files raise nearly anything; why it cannot be read is found when it is filled
         return None
 

@@ -3,6 +3,7 @@
 import stat
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,16 @@ from inpaint.photo.picture import Photo
 from inpaint.photo.pillow_limit import pixels_allowed
 
 _ANY = 1 << 62  # pixels: a header alone is read
+
+
+def header_size(file: BinaryIO) -> tuple[int, int]:
+    """Width and height from the header of a picture file, as stored; raises nearly anything where it is damaged."""
+    opener_registered(file.read(12))
+    file.seek(0)
+    with pixels_allowed(_ANY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file) as picture:
+            return picture.size
 
 
 class PictureFiles:
@@ -39,11 +50,7 @@ class PictureFiles:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
                 return None
             with open(path, "rb") as file:
-                opener_registered(file.read(12))
-            with pixels_allowed(_ANY), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                with Image.open(path) as picture:
-                    return picture.size
+                return header_size(file)
         except Exception:  # damaged files raise nearly anything; why it cannot be read is found when it is filled
             return None
 

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from PIL import Image
+from PIL.ContainerIO import ContainerIO
 
 from inpaint.photo.segments import picture_end
 
@@ -168,17 +169,19 @@ def without_previews(data: bytes) -> bytes:
 def _previews(data: bytearray) -> Iterator[tuple[int, int]]:
     """Start and end of every JPEG in data that may be blanked meanwhile."""
     start = data.find(b"\xff\xd8\xff")
+    file = io.BytesIO(data if start >= 0 else b"")  # as it is now: no JPEG that is still to come is blanked before
     while start >= 0:
-        if is_jpeg(bytes(data[start:])):
+        if is_jpeg(file, start):
             end = picture_end(data, start)
             yield start, end if end > 0 else len(data)  # one that is cut off fills the rest
         start = data.find(b"\xff\xd8\xff", start + 1)
 
 
-def is_jpeg(data: bytes) -> bool:
-    """Whether bytes begin with a JPEG header that Pillow understands."""
+def is_jpeg(file: io.BytesIO, start: int) -> bool:
+    """Whether a JPEG header that Pillow understands begins at a place of a file."""
+    part = ContainerIO(file, start, file.getbuffer().nbytes - start)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+        with Image.open(part, formats=("JPEG",)) as picture:  # type: ignore[arg-type]
             return picture.size[0] > 0
     except Exception:  # whatever the header parser stumbles over, these bytes show no picture
         return False

@@ -22,6 +22,7 @@ STRUCTURE_TAGS = frozenset(
 )
 # Tags of a TIFF that hold the picture as it was: Photoshop's layers and annotations, and a camera's raw file.
 PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
+NOT_PASSED_ON = STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CREDENTIALS_TAG}  # as they are
 _CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
 # XMP part 3, section 1.1.2: the packet is no chain of blocks, so a ramp of bytes behind it leads readers out.
 _GIF_XMP, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\1" + bytes(range(255, -1, -1)) + b"\0"
@@ -192,7 +193,7 @@ def exif_of_tiff(picture: Image.Image) -> bytes | None:
     """The EXIF of a TIFF file as a block of its own, for other formats."""
     source, own = picture.getexif(), Image.Exif()
     for tag, value in source.items():
-        if tag not in STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, CREDENTIALS_TAG}:
+        if tag not in NOT_PASSED_ON and tag != PHOTOSHOP_TAG:
             own[tag] = value
     for ifd in (EXIF_IFD, GPS_IFD):
         if values := source.get_ifd(ifd):
@@ -263,7 +264,7 @@ def _with_tiff_tags(found: Metadata, picture: Any, swapped: bool, notes: list[st
     if PICTURE_TAGS & set(tags):
         notes.append("layers, annotations or a raw file inside it hold the old picture and were left out")
     for tag in tags:
-        if tag in STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CREDENTIALS_TAG}:
+        if tag in NOT_PASSED_ON:
             continue
         kind, value = tags.tagtype[tag], tags[tag]
         if tag == PHOTOSHOP_TAG:
