@@ -71,7 +71,6 @@ def _changed_inputs(past: Past, now: dict[str, Task]) -> Iterable[str]:
     A failed photo may be mended, and one that is its own output may hold the fill.
     """
     stamps = places.stamps(place for record in past.plan.values() for place in record["stamps"])
-    real = places.reals([*stamps, *past.plan])
     for output, record in past.plan.items():
         done = past.done.get(output)
         if output not in now or (done is None and output in past.failed):
@@ -82,7 +81,7 @@ def _changed_inputs(past: Past, now: dict[str, Task]) -> Iterable[str]:
             if stamp == stamps[place]:
                 continue
             found = places.digest(place)
-            filled_in_place = found in ours and real[place] == real[output]
+            filled_in_place = found in ours and len(set(places.reals([place, output]).values())) == 1
             if not filled_in_place and (place not in hashes or hashes[place] != found):
                 yield place
 

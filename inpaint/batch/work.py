@@ -157,22 +157,22 @@ class Filler:
         real = places.reals([task.photo, task.output])
         if not self.settings.template.mark or real[task.photo] == real[task.output]:  # filled where it lay: no second
             return False
-        path = recipe_path(Path(task.output))
-        if os.path.lexists(path) and not self.settings.template.overwrite:
+        if os.path.lexists(recipe_path(Path(task.output))) and not self.settings.template.overwrite:
             return False
-        try:
-            return read_recipe(path).output_sha256 != sha256
-        except RecipeError:
-            return True
+        return self._told_by_recipe(task) != sha256
 
     def _recipe_alone(self, task: Task, known: list[str]) -> bool:
         """Whether the kill came between the recipe, which appears first, and the output that it is of."""
         if not self.settings.template.mark or not known or places.exists(task.output):
             return False
+        return self._told_by_recipe(task) in known
+
+    def _told_by_recipe(self, task: Task) -> str | None:
+        """The hash of the output that the recipe beside it is of; None where there is no such recipe."""
         try:
-            return read_recipe(recipe_path(Path(task.output))).output_sha256 in known
+            return read_recipe(recipe_path(Path(task.output))).output_sha256
         except RecipeError:
-            return False
+            return None
 
     def _inputs(self, task: Task) -> dict[str, str | None]:
         return {place: self._hash(place) for place in (task.photo, *task.masks)}

@@ -157,7 +157,7 @@ def _keep_apart(args: argparse.Namespace, plan: "Plan", journal: Path) -> None:
     for role, path in (("journal", journal), ("report", args.report)):
         if path is None:
             continue
-        place = places.reals([str(path)])[str(path)]
+        place = os.path.realpath(path)
         if place in taken:
             raise OutputError(f"{shown(path)}: is {taken[place]} by this run, so the {role} cannot be written there")
         taken[place] = "written"
