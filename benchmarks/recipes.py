@@ -164,8 +164,10 @@ def train(
     averaged, rng = copy.deepcopy(network), np.random.default_rng(recipe.seed)
     teacher = load_weights(default_weights("dilated"), "dilated")[0].eval() if recipe.taught else None
     weights = [p for p in network.parameters() if p.requires_grad]
-    optimizer: torch.optim.Optimizer = torch.optim.AdamW(weights, recipe.rate, (0.5, 0.95), weight_decay=1e-4)
-    if recipe.momentum is not None:
+    optimizer: torch.optim.Optimizer
+    if recipe.momentum is None:
+        optimizer = torch.optim.AdamW(weights, recipe.rate, (0.5, 0.95), weight_decay=1e-4)
+    else:
         optimizer = Muon(weights, recipe.rate, recipe.momentum)
     start = time.process_time()
     for step in range(steps):

@@ -142,3 +142,16 @@ def test_minutes_count_before_the_steps_of_a_preset(tmp_path, monkeypatch):
         with pytest.raises(AttributeError):  # nothing was trained
             main(["train", "--photos", "x", "--output", str(tmp_path), "--preset", "dilated-long", *length])
     assert [(c.steps, c.minutes) for c in asked] == [(60_000, 60), (None, 3.0), (7, 60)]
+
+
+def test_a_list_of_nothing_but_held_out_photos_is_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(20):
+        Image.fromarray(scene(70, 90, i)).save(tmp_path / "photos" / f"{i:02}.png")
+    (tmp_path / "names.txt").write_text("00.png\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inpaint.training.run.held_out", lambda count: [0])
+        with pytest.raises(OptionError, match=r"only\.txt: names no photo but such as are held out of training"):
+            run_training(
+                [tmp_path / "photos"], tmp_path / "run", PRESETS["smoke"], device="cpu", only=tmp_path / "names.txt"
+            )

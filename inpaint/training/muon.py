@@ -6,9 +6,11 @@ serves both. torch.optim.Muon takes matrices alone; here a kernel (O, I, K, K) i
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan's quintic: quick, singular values end between 0.7 and 1.2
 ITERATIONS = 5
@@ -55,18 +57,16 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update with the gradients that stand in `.grad`; weights without one stay."""
         for group in self.param_groups:
+            learning = [weight for weight in group["params"] if weight.grad is not None]
+            self._adamw([weight for weight in learning if weight.ndim < 2], group)
             shapes: dict[tuple[int, int], list[Tensor]] = {}
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                weight.mul_(1 - group["lr"] * group["weight_decay"])
+            for weight in learning:
                 if weight.ndim > 1:
                     shapes.setdefault((len(weight), weight[0].numel()), []).append(weight)
-                else:
-                    self._adamw(weight, group["lr"], group["betas"])
             for shape, weights in shapes.items():
                 updates = orthogonal(torch.stack([self._nesterov(w, group["momentum"]).view(shape) for w in weights]))
                 for weight, update in zip(weights, updates, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
                     weight.sub_(update.view(weight.shape), alpha=group["lr"] * RMS * max(shape) ** 0.5)
 
     def _nesterov(self, weight: Tensor, momentum: float) -> Tensor:
@@ -77,16 +77,15 @@ class Muon(torch.optim.Optimizer):
         state["momentum"].mul_(momentum).add_(gradient)
         return gradient.add(state["momentum"], alpha=momentum).contiguous(memory_format=torch.contiguous_format)
 
-    def _adamw(self, weight: Tensor, rate: float, betas: tuple[float, float]) -> None:
-        state, gradient = self.state[weight], weight.grad
-        assert gradient is not None
-        if not state:
-            state["step"] = torch.zeros(())
-            state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
-        state["step"] += 1
-        first, second = betas
-        state["mean"].lerp_(gradient, 1 - first)
-        state["square"].lerp_(gradient.square(), 1 - second)
-        times = float(state["step"])
-        size = (state["square"] / (1 - second**times)).sqrt() + 1e-8
-        weight.addcdiv_(state["mean"], size, value=-rate / (1 - first**times))
+    def _adamw(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        states = [self.state[weight] for weight in weights]
+        for weight, state in zip(weights, states, strict=True):
+            if not state:
+                state["step"] = torch.zeros(())
+                state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
+        means, squares, steps = ([state[name] for state in states] for name in ("mean", "square", "step"))
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        adamw(
+            weights, gradients, means, squares, [], steps, amsgrad=False, beta1=group["betas"][0],
+            beta2=group["betas"][1], lr=group["lr"], weight_decay=group["weight_decay"], eps=1e-8, maximize=False,
+        )  # fmt: skip

@@ -161,6 +161,8 @@ def run_training(
     apart = held_out(len(cache))
     wanted = set(range(len(cache))) if chosen is None else cache.listed(chosen)
     indices = sorted(wanted - set(apart))
+    if not indices:
+        raise OptionError(f"{chosen}: names no photo but such as are held out of training")
     batches: Batches
     rank = accelerator.process_index
     if accelerator.device.type == "cuda":
