@@ -173,10 +173,10 @@ def choose_engine(
     if specks:
         return Choice("ns", "network", scores, f"specks of at most {DUST} pixels, which their neighbours tell best")
     if sources < MIN_SOURCES:
-        reason = f"only {sources} known patches to copy from"
         if depth <= HAIRLINE or rim_spread(photo, hole) <= FLAT:
-            return Choice("ns", "network", scores, f"{reason}, but known pixels are near")
-        return Choice("network", "network", scores, reason)
+            reason = f"only {sources} known patches to copy from, but known pixels are near"
+            return Choice("ns", "network", scores, reason)
+        return Choice("network", "network", scores, f"only {sources} known patches to copy from")
     if depth <= HAIRLINE and max(hole.shape) > FINEST:
         return Choice("detail", "diffusion", scores, f"a hairline, {depth:.1f} pixels deep: diffusion guides it")
     even = texture(photo, hole) if depth > HAIRLINE else None
