@@ -16,7 +16,7 @@ from inpaint import cli
 from inpaint.batch import work
 def fill(self, *args, **kwargs):
     import torch
-    print("filling", flush=True)
+    os.write(1, b"filling\\n")  # in one piece: two threads do so at once
     while True:
         torch.nn.functional.conv2d(torch.rand(1, 32, 200, 200), torch.rand(32, 32, 3, 3))
 work.TurnTaking.fill = fill
