@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from inpaint.models.precision import multiplies_bf16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan's quintic: quick, singular values end between 0.7 and 1.2
 ITERATIONS = 5
 RMS = 0.2  # of an update at rate 1 (Liu 2025)
@@ -24,15 +26,19 @@ def orthogonal(matrices: Tensor) -> Tensor:
         matrices: float (N, R, C), any scale; one of zeros gives zeros.
 
     Returns:
-        float (N, R, C), singular values that were not tiny between about 0.7 and 1.2.
+        float (N, R, C), singular values that were not tiny between about 0.7 and 1.2. Multiplied in bfloat16 where that
+        is faster, as Jordan does, which turns a mean entry by 1 %.
     """
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if multiplies_bf16(x.device):
+        x = x.bfloat16()
     for _ in range(ITERATIONS):
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    x = x.to(matrices.dtype)
     return x.mT if tall else x
 
 
