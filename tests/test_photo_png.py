@@ -89,3 +89,18 @@ def test_exif_in_its_own_chunk_comes_first_and_other_segments_tell_nothing(tmp_p
     assert through(tmp_path, png.with_chunks(behind, [old]))[0].source.orientation == 1
     photo, _ = through(tmp_path, png.with_chunks(PICTURE, [app1(b"something else"), (b"tEXt", old[1][:40])]))
     assert photo.metadata.exif is None and photo.metadata.xmp is None
+
+
+def test_the_resolution_of_a_turned_photo_is_turned_with_it(tmp_path):
+    sizes = struct.pack(">IIB", 3937, 11811, 1)
+    photo, again = through(tmp_path, png.with_chunks(PICTURE, [(b"eXIf", s.exif_block(6)), (b"pHYs", sizes)]))
+    assert photo.pixels.shape == (64, 48, 3)
+    assert dict(png.read_chunks((tmp_path / "b.png").read_bytes()))[b"pHYs"] == struct.pack(">IIB", 11811, 3937, 1)
+    assert again.metadata.dpi == photo.metadata.dpi == pytest.approx((300, 100), abs=0.1)
+
+
+def test_chunks_of_other_programs_are_left_out_and_said(tmp_path):
+    (tmp_path / "a.png").write_bytes(png.with_chunks(PICTURE, [(b"prVW", s.THUMBNAIL), (b"vpAg", bytes(9))]))
+    notes = load_photo(tmp_path / "a.png").notes
+    said = "a.png: chunks of other programs (prVW) may show the old picture and were left out"
+    assert len(notes) == 1 and notes[0].endswith(said)

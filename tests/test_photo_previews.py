@@ -137,11 +137,16 @@ def with_credentials(form):
     data = s.encoded(Image.fromarray(scene(48, 64)), form)
     if form == "PNG":
         return png.with_chunks(data, [(b"caBX", b"jumb manifest")])
+    if form == "WEBP":
+        chunks = data[8:] + b"C2PA" + struct.pack("<I", 13) + b"jumb manifest" + bytes(1)
+        return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+    if form == "GIF":
+        return data[:-1] + b"\x21\xff\x0bC2PA_GIF\1\0\0\x0djumb manifest\0;"
     box = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + b"jumb manifest"
     return data + struct.pack(">I", len(box) + 4) + box
 
 
-@pytest.mark.parametrize("form", ["PNG", "AVIF", "TIFF"])
+@pytest.mark.parametrize("form", ["PNG", "AVIF", "TIFF", "WEBP", "GIF"])
 def test_content_credentials_are_left_out_and_said(tmp_path, form):
     if form == "TIFF":
         tags = [(52545, "B", 13, b"jumb manifest", True)]

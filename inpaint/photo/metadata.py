@@ -24,6 +24,7 @@ STRUCTURE_TAGS = frozenset(
 PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
 NOT_PASSED_ON = STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CREDENTIALS_TAG}  # as they are
 _CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
+_GIF_CREDENTIALS = b"\x21\xff\x0bC2PA_GIF"
 # XMP part 3, section 1.1.2: the packet is no chain of blocks, so a ramp of bytes behind it leads readers out.
 _GIF_XMP, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\1" + bytes(range(255, -1, -1)) + b"\0"
 
@@ -106,7 +107,9 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
         if picture.format == "JPEG" and (behind := segments.bytes_behind(data)):
             notes.append(f"{behind:,} bytes behind the picture, such as the video of a motion photo, were left out")
     elif source == "PNG":
-        found = _with_png_chunks(found, data)
+        found = _with_png_chunks(found, data, swapped)
+        if private := sorted({name.decode("latin-1") for name, _, _ in png.views(data) if png.is_private(name)}):
+            notes.append(f"chunks of other programs ({', '.join(private)}) may show the old picture and were left out")
     elif source == "TIFF":
         found = _with_tiff_tags(found, picture, swapped, notes)
     if has_credentials(picture, data):
@@ -129,7 +132,19 @@ def has_credentials(picture: Any, data: bytes) -> bool:
         return any(name == b"caBX" for name, _, _ in png.views(data))
     if picture.format == "TIFF":
         return CREDENTIALS_TAG in picture.tag_v2
+    if picture.format == "WEBP":
+        return b"C2PA" in _riff_names(data)
+    if picture.format == "GIF":
+        return _GIF_CREDENTIALS in data
     return picture.format in ("AVIF", "HEIF") and _CREDENTIALS in data
+
+
+def _riff_names(data: bytes) -> Iterator[bytes]:
+    position = 12  # behind RIFF, the size and WEBP
+    while position + 8 <= len(data):
+        yield data[position : position + 4]
+        (size,) = struct.unpack_from("<I", data, position + 4)
+        position += 8 + size + size % 2
 
 
 def as_stored(found: Metadata, orientation: int) -> Metadata:
@@ -245,9 +260,11 @@ def _show_picture(marker: int, extras: list[tuple[int, bytes]]) -> bool:
     return any(p.startswith(b"FLIR\0") for p in parts) or png.SIGNATURE in whole or without_previews(whole) != whole
 
 
-def _with_png_chunks(found: Metadata, data: bytes) -> Metadata:
+def _with_png_chunks(found: Metadata, data: bytes, swapped: bool) -> Metadata:
     extras, profiles = [], {}
     for name, content in png.read_chunks(data):
+        if name == b"pHYs" and swapped:
+            content = content[4:8] + content[:4] + content[8:]  # pixels per metre, across and down
         if name in png.PROFILE_TEXTS and content.startswith(png.PROFILE):
             profiles.update(png.profile_of(name, content))
         elif name in png.KEPT_CHUNKS and not content.startswith(png.XMP_KEYWORD):

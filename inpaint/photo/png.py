@@ -15,9 +15,16 @@ _SRGB = {
     b"gAMA": struct.pack(">I", 45_455),
     b"cHRM": struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000),
 }
+# Private chunks that are not told of: content credentials, which have a note of their own, and the offset of a canvas.
+_TOLD = frozenset({b"caBX", b"vpAg", b"caNv"})
 PROFILE = b"Raw profile type "
 GREY, GREY_ALPHA = 0, 4  # colour types of the header
 _TEXT_ROOM = 1 << 24  # bytes that a compressed profile may grow to
+
+
+def is_private(name: bytes) -> bool:
+    """Whether a chunk holds a program's own data (PNG, third edition, section 5.4: the second letter is small)."""
+    return name[1:2].islower() and name not in _TOLD
 
 
 def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
