@@ -102,7 +102,7 @@ def test_a_polygon_holds_the_pixels_whose_middle_lies_in_it():
     bow_tie = masking.region_mask((100, 100), "polygon 0,0 100,100.2 100,0.2 0,100")
     falling, rising = 1.002 * x, 100 - 0.998 * x
     assert np.array_equal(bow_tie, (np.minimum(falling, rising) < y) & (y < np.maximum(falling, rising)))
-    with pytest.raises(OptionError, match="the polygon lies outside the photo of 100x100 pixels"):
+    with pytest.raises(OptionError, match="the polygon covers the middle of no pixel of the photo of 100x100 pixels"):
         masking.region_mask((100, 100), "polygon 200,0 300,0 300,50")
 
 

@@ -167,7 +167,7 @@ def polygon(corners: NDArray[np.float32], shape: tuple[int, int]) -> Mask:
     Of a polygon that crosses itself, what is enclosed twice is outside. A rectangle is what `clip_box` makes of it.
 
     Raises:
-        OptionError: nothing of it lies in the photo.
+        OptionError: no pixel of the photo has its middle in it.
     """
     height, width = shape
     points = np.clip(corners.astype(np.float64), -1e6, 1e6)
@@ -180,7 +180,7 @@ def polygon(corners: NDArray[np.float32], shape: tuple[int, int]) -> Mask:
             edges[rows, np.clip(np.floor(x + 0.5), 0, width).astype(int)] ^= 1
     mask = np.bitwise_xor.accumulate(edges, axis=1)[:, :width].astype(bool)
     if not mask.any():
-        raise OptionError(f"the polygon lies outside the photo of {width}x{height} pixels")
+        raise OptionError(f"the polygon covers the middle of no pixel of the photo of {width}x{height} pixels")
     return mask
 
 
