@@ -21,7 +21,10 @@ def add_fill_options(command: argparse.ArgumentParser) -> None:
             f"--{option.name}", type=type(option.default), default=option.default,
             choices=option.metadata.get("choices"), help=f"{option.metadata['help']} (default: {option.default})",
         )  # fmt: skip
-    command.add_argument("--model", default="dilated", help="network, or a .pt, .pth or .onnx file (default: dilated)")
+    command.add_argument(
+        "--model", default="dilated",
+        help="network, name of shipped weights, or a .pt, .pth, .onnx or .safetensors file (default: dilated)",
+    )  # fmt: skip
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights file in place of the shipped one")
     command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     add_threads(command)

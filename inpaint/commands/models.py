@@ -59,33 +59,30 @@ def check_output(path: Path, ending: str, overwrite: bool) -> None:
 
 
 def run_list(args: argparse.Namespace) -> None:
-    """Show every network: as its shipped weights have it, else as it is built by default."""
-    from inpaint.errors import WeightsError
+    """Show every network, as its shipped weights have it, else as it is built by default, and all other weights."""
     from inpaint.masking.sam import sam_status
     from inpaint.models import build_network
     from inpaint.models.receptive_field import theoretical_field
     from inpaint.models.registry import NETWORKS
-    from inpaint.models.weights import default_weights, load_weights
+    from inpaint.models.weights import load_weights, shipped_weights, spec_of
 
-    rows = []
-    for name, spec in NETWORKS.items():
-        try:
-            shipped = default_weights(name)
-        except WeightsError:
-            shipped = None
-        network = build_network(name) if shipped is None else load_weights(shipped, name)[0]
-        field = theoretical_field(network)
+    rows, files = [], shipped_weights()
+    for name in dict.fromkeys([*NETWORKS, *files]):
+        shipped = files.get(name)
+        known = name if name in NETWORKS else None
+        network = build_network(name) if shipped is None else load_weights(shipped, known)[0]
+        field, paper = theoretical_field(network), spec_of(name).paper
         rows.append({
             "name": name, "parameters": sum(p.numel() for p in network.parameters()), "receptive_field": field.field,
-            "sees_everything": list(field.global_parts), "weights": shipped and str(shipped), "follows": spec.paper,
+            "sees_everything": list(field.global_parts), "weights": shipped and str(shipped), "follows": paper,
         })  # fmt: skip
     if args.json:
         print(json.dumps(rows, indent=2))
         return
-    print(f"{'name':12} {'parameters':>11} {'sees':>7}  {'weights':8} follows")
+    print(f"{'name':18} {'parameters':>11} {'sees':>7}  {'weights':8} follows")
     for row in rows:
         weights = "shipped" if row["weights"] else "-"
-        print(f"{row['name']:12} {row['parameters']:>11,} {row['receptive_field']:>4} px  {weights:8} {row['follows']}")
+        print(f"{row['name']:18} {row['parameters']:>11,} {row['receptive_field']:>4} px  {weights:8} {row['follows']}")
     print(sam_status(), file=sys.stderr)  # no network of ours, so no row of the table
 
 
@@ -116,21 +113,13 @@ def run_import(args: argparse.Namespace) -> None:
 
 def run_verify(args: argparse.Namespace) -> None:
     """Load weights strictly and fill a small photo with them."""
-    from inpaint.errors import InpaintError, WeightsError
+    from inpaint.errors import InpaintError
     from inpaint.models.loading import load_any
-    from inpaint.models.registry import NETWORKS
     from inpaint.models.runtime import try_out
-    from inpaint.models.weights import default_weights
+    from inpaint.models.weights import shipped_weights
 
-    wanted = list(args.what)
-    for name in NETWORKS if not wanted else ():
-        try:
-            default_weights(name)
-        except WeightsError:
-            continue
-        wanted.append(name)
     failures: list[InpaintError] = []
-    for what in wanted:
+    for what in args.what or shipped_weights():
         try:
             network = load_any(what)
             try_out(network, Path(what))

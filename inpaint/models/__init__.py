@@ -43,8 +43,8 @@ def load_network(
     """A network with trained weights, in evaluation mode on the CPU.
 
     Args:
-        name: a name from the registry, or a file that is a network by itself: TorchScript `(image, mask)` (.pt), ONNX
-            (.onnx), or weights that say or show what they belong to (.safetensors, .pth).
+        name: a name from the registry or of shipped weights, or a file that is a network by itself: TorchScript
+            `(image, mask)` (.pt), ONNX (.onnx), or weights that say or show what they belong to (.safetensors, .pth).
         weights: our safetensors or a published checkpoint (.pth), told apart by what they hold; None means the shipped
             weights.
         hole_value: `glcic` only: the colour in [0, 1] that the checkpoint was trained to see in the hole, one number or

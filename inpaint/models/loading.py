@@ -10,7 +10,7 @@ from inpaint.models.importers import HoleValue, load_checkpoint
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS
 from inpaint.models.runtime import OnnxNetwork, TorchScriptNetwork, is_torchscript
-from inpaint.models.weights import default_weights, load_weights
+from inpaint.models.weights import default_weights, load_weights, shipped_weights
 
 ENDINGS = (".pt", ".pth", ".onnx", ".safetensors")
 
@@ -22,9 +22,14 @@ def load_any(
     if name in NETWORKS:
         path = default_weights(str(name)) if weights is None else Path(weights)
         return load_file(path, str(name), hole_value)
+    shipped = shipped_weights()
+    if str(name) in shipped:
+        if weights is not None:
+            raise OptionError(f"{name} stands for weights already, so {weights} cannot be given too")
+        return load_file(shipped[str(name)], None, hole_value)
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
-        known = f"{', '.join(NETWORKS)}, or a file ending in {', '.join(ENDINGS)}"
+        known = f"{', '.join(dict.fromkeys([*NETWORKS, *shipped]))}, or a file ending in {', '.join(ENDINGS)}"
         raise OptionError(f"model must be one of {known}, got {str(name)!r}")
     if weights is not None:
         raise OptionError(f"{path}: as a model it holds its own weights, so {weights} cannot be given too")

@@ -12,22 +12,51 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from inpaint.errors import WeightsError
+from inpaint.errors import OptionError, WeightsError
 from inpaint.models.layers import InpaintingNetwork
-from inpaint.models.registry import NETWORKS
+from inpaint.models.registry import NETWORKS, ModelSpec, find_spec
+
+
+def shipped_weights() -> dict[str, Path]:
+    """Every weights file that is shipped or was put beside those, by its name: in a checkout or an installed wheel.
+
+    A name is a network's, whose default the file is, or one of its own.
+    """
+    package = Path(str(resources.files("inpaint")))
+    found: dict[str, Path] = {}
+    for folder in (package.parent / "weights", package / "weights"):
+        for file in sorted(folder.glob("*.safetensors")):
+            found.setdefault(file.stem, file)
+    return found
 
 
 def default_weights(name: str) -> Path:
-    """Where the shipped weights of a network lie, in a checkout or in an installed wheel.
+    """Where the shipped weights of a name lie.
 
     Raises:
-        WeightsError: this network has no shipped weights.
+        WeightsError: nothing is shipped under this name.
     """
-    package = Path(str(resources.files("inpaint")))
-    for folder in (package.parent / "weights", package / "weights"):
-        if (folder / f"{name}.safetensors").is_file():
-            return folder / f"{name}.safetensors"
-    raise WeightsError(f"{name}: no weights are shipped for this network, name a file with --weights")
+    shipped = shipped_weights()
+    if name not in shipped:
+        raise WeightsError(f"{name}: no weights are shipped for this network, name a file with --weights")
+    return shipped[name]
+
+
+def spec_of(name: str) -> ModelSpec:
+    """The record of a network, or of the network that shipped weights of this name belong to.
+
+    Raises:
+        OptionError: neither has this name.
+        WeightsError: the file does not say what it belongs to.
+    """
+    path = None if name in NETWORKS else shipped_weights().get(name)
+    if path is None:
+        return find_spec(name)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return find_spec((file.metadata() or {}).get("architecture", ""))
+    except (OptionError, SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: does not say which network it belongs to ({error})") from None
 
 
 def digest(tensors: dict[str, Tensor]) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 from inpaint.errors import InpaintError
 from inpaint.models.effective_field import EffectiveField, effective_field
 from inpaint.models.receptive_field import Field, theoretical_field
-from inpaint.models.registry import find_spec
-from inpaint.models.weights import default_weights
+from inpaint.models.weights import shipped_weights, spec_of
 from inpaint.web.i18n import PAGE_TEXTS, Texts, language_of
 from inpaint.web.networks import Networks
 
 SIZE, HOLE = 256, 32  # of the photos with which it is measured where a network looks, in pixels
+DEFAULT = "dilated"  # README.md beside its weights is its card, NAME.md is that of others
 DECADES = 4  # of the gradient that the picture shows
 
 
@@ -46,9 +46,11 @@ def add_models_tab(networks: Networks, folder: Path, words: gr.I18n, tab: gr.Tab
         texts = PAGE_TEXTS[language_of(request.headers.get("accept-language", ""))]
         network = networks.get(name).network
         count = sum(parameter.numel() for parameter in network.parameters())
-        said = texts["model_about"].format(paper=find_spec(name).paper, count=f"{count:,}")
-        head = f"<h2>{escape(name)}</h2><p>{escape(said)}</p>"
-        return head, field_picture(theoretical_field(network), texts), card_text(name, networks.weights[name], texts)
+        own = network.config is not None  # else it is a program, of which nothing is known
+        said = texts["model_about"].format(paper=spec_of(name).paper if own else Path(name).name, count=f"{count:,}")
+        head = f"<h2>{escape(Path(name).name)}</h2><p>{escape(said)}</p>"
+        field = field_picture(theoretical_field(network), texts) if own else ""
+        return head, field, card_text(name, networks.weights[name], texts)
 
     def measure(name: str, request: gr.Request) -> tuple[object, object]:
         texts = PAGE_TEXTS[language_of(request.headers.get("accept-language", ""))]
@@ -92,10 +94,11 @@ def where_it_looks(networks: Networks, name: str, path: Path) -> EffectiveField 
 
 def card_text(name: str, weights: Path | None, texts: Texts = PAGE_TEXTS["en"]) -> str:
     """The model card beside the weights, as Markdown; a sentence where there is none."""
-    path = (weights or default_weights(name)).with_name("README.md")
-    if weights is not None or not path.is_file():
-        return texts["no_card"].format(name=(weights or path).name)
-    return path.read_text(encoding="utf-8")
+    shipped = shipped_weights().get(name) if weights is None else None
+    card = shipped and shipped.with_name("README.md" if name == DEFAULT else f"{name}.md")
+    if card is None or not card.is_file():
+        return texts["no_card"].format(name=(weights or shipped or Path(name)).name)
+    return card.read_text(encoding="utf-8")
 
 
 def field_picture(field: Field, texts: Texts = PAGE_TEXTS["en"]) -> str:

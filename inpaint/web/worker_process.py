@@ -105,16 +105,22 @@ def plain(text: str, folder: str) -> str:
 
 def describe(networks: Any) -> list[dict[str, Any]]:
     """Names of the networks, the default first, and what is known of each."""
-    from inpaint.models.registry import NETWORKS
-
     network = networks.get().network
     about: list[dict[str, Any]] = [
-        {"name": name, "default": name == networks.names[0], "paper": NETWORKS[name].paper if name in NETWORKS else ""}
-        for name in networks.names
+        {"name": name, "default": name == networks.names[0], "paper": _paper(name)} for name in networks.names
     ]
     about[0]["parameters"] = sum(parameter.numel() for parameter in network.parameters())
     about[0]["receptive_field"] = network.receptive_field
     return about
+
+
+def _paper(name: str) -> str:
+    from inpaint.models.weights import spec_of
+
+    try:
+        return spec_of(name).paper
+    except InpaintError:
+        return ""  # a file
 
 
 def memory_trimmer() -> Callable[[], None]:
