@@ -1,5 +1,6 @@
 """`inpaint models ...`, `inpaint receptive-field ...` and fills with each network, as a user types them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -20,20 +21,24 @@ from tests.test_models_papers import SMALL
 def test_list(capsys):
     assert main(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == list(NETWORKS)
-    assert "4,052,478" in lines[-1] and "603 px" in lines[-1] and "shipped" in lines[1]
+    assert [line.split()[0] for line in lines[1:]] == [*NETWORKS, "dilated-permissive"]
+    assert "4,052,478" in lines[-2] and "603 px" in lines[-2] and "shipped" in lines[1] and "shipped" in lines[-1]
     assert main(["models", "list", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["glcic"]["parameters"] == 6_072_131 and rows["glcic"]["weights"] is None
     assert rows["deepfill-v1"]["sees_everything"] == ["attention"] and rows["dilated"]["weights"]
 
 
-def test_list_tells_of_the_network_that_is_shipped(capsys):
+def test_list_tells_of_the_networks_that_are_shipped(capsys):
     assert main(["models", "list", "--json"]) == 0
-    (row,) = [row for row in json.loads(capsys.readouterr().out) if row["weights"]]
-    network = load_network(row["name"])
-    assert row["parameters"] == sum(p.numel() for p in network.parameters())
-    assert f"{row['parameters']:,}" in Path("docs/models.md").read_text()
+    rows = [row for row in json.loads(capsys.readouterr().out) if row["weights"]]
+    assert [row["name"] for row in rows] == ["dilated", "dilated-permissive"]
+    for row in rows:
+        network = load_network(row["name"])
+        assert row["parameters"] == sum(p.numel() for p in network.parameters())
+        assert f"{row['parameters']:,}" in Path("docs/models.md").read_text()
+        digest = hashlib.sha256(Path(row["weights"]).read_bytes()).hexdigest()
+        assert row["name"] == "dilated" or digest in Path(row["weights"]).with_suffix(".md").read_text()
 
 
 def test_import_converts_exactly(tmp_path, capsys):

@@ -141,7 +141,7 @@ def test_minutes_count_before_the_steps_of_a_preset(tmp_path, monkeypatch):
     for length in ([], ["--minutes", "3"], ["--steps", "7"]):
         with pytest.raises(AttributeError):  # nothing was trained
             main(["train", "--photos", "x", "--output", str(tmp_path), "--preset", "dilated-long", *length])
-    assert [(c.steps, c.minutes) for c in asked] == [(60_000, 60), (None, 3.0), (7, 60)]
+    assert [(c.steps, c.minutes) for c in asked] == [(22_000, 60), (None, 3.0), (7, 60)]
 
 
 def test_a_list_of_nothing_but_held_out_photos_is_refused(tmp_path):

@@ -2,7 +2,7 @@
 
     python docs/models/make_validation_curve.py [RUN/validation.jsonl] [--output FILE]
 
-A training run writes such a file into its folder (`inpaint train`).
+A training run writes such a file into its folder (`inpaint train`); validation-permissive.jsonl is one.
 """
 
 import argparse

@@ -23,11 +23,9 @@ def shipped_weights() -> dict[str, Path]:
     A name is a network's, whose default the file is, or one of its own.
     """
     package = Path(str(resources.files("inpaint")))
-    found: dict[str, Path] = {}
-    for folder in (package.parent / "weights", package / "weights"):
-        for file in sorted(folder.glob("*.safetensors")):
-            found.setdefault(file.stem, file)
-    return found
+    inside = package / "weights"  # of a wheel; what lies beside a package there is another's
+    folder = inside if inside.is_dir() else package.parent / "weights"
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
 
 
 def default_weights(name: str) -> Path:
