@@ -94,7 +94,7 @@ def test_refusals(tmp_path, capsys, monkeypatch, arguments, code, words):
 
 def test_verify(tmp_path, capsys):
     assert main(["models", "verify"]) == 0
-    assert capsys.readouterr().out == "dilated: whole, and fills\n"
+    assert capsys.readouterr().out == "dilated: whole, and fills\ndilated-permissive: whole, and fills\n"
     good, bad = tmp_path / "good.safetensors", tmp_path / "bad.safetensors"
     save_weights(build_network("glcic", GLCICConfig(width=4)), "glcic", good, {})
     damaged = bytearray(good.read_bytes())

@@ -25,7 +25,7 @@ def shipped_weights() -> dict[str, Path]:
     package = Path(str(resources.files("inpaint")))
     inside = package / "weights"  # of a wheel; what lies beside a package there is another's
     folder = inside if inside.is_dir() else package.parent / "weights"
-    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"), key=lambda file: file.stem)}
 
 
 def default_weights(name: str) -> Path:
