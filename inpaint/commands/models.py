@@ -64,10 +64,10 @@ def run_list(args: argparse.Namespace) -> None:
     from inpaint.models import build_network
     from inpaint.models.receptive_field import theoretical_field
     from inpaint.models.registry import NETWORKS
-    from inpaint.models.weights import load_weights, shipped_weights, spec_of
+    from inpaint.models.weights import known_names, load_weights, shipped_weights, spec_of
 
     rows, files = [], shipped_weights()
-    for name in dict.fromkeys([*NETWORKS, *files]):
+    for name in known_names():
         shipped = files.get(name)
         known = name if name in NETWORKS else None
         network = build_network(name) if shipped is None else load_weights(shipped, known)[0]

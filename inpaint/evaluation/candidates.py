@@ -16,7 +16,7 @@ from inpaint.evaluation.cases import GIVEN, find_by_stem, open_photo
 from inpaint.filling.blend import paste
 from inpaint.inpainter import Inpainter
 from inpaint.models.registry import NETWORKS
-from inpaint.models.weights import default_weights, load_weights, shipped_weights
+from inpaint.models.weights import default_weights, known_names, load_weights
 from inpaint.options import ENGINES, FillOptions
 
 Photo = NDArray[np.uint8]
@@ -127,7 +127,7 @@ def named_pairs(texts: list[str], what: str) -> dict[str, str]:
 def _load_models(models: list[str], device: str) -> dict[str, tuple[Inpainter, dict[str, Any]]]:
     loaded = {}
     for name, model in named_pairs(models, "model").items():
-        path = default_weights(model) if model in {*NETWORKS, *shipped_weights()} else Path(model)
+        path = default_weights(model) if model in known_names() else Path(model)
         network, training = load_weights(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         about = {

@@ -3,14 +3,12 @@
 import os
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from inpaint.errors import OptionError, WeightsError
 from inpaint.models.importers import HoleValue, load_checkpoint
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS
 from inpaint.models.runtime import OnnxNetwork, TorchScriptNetwork, is_torchscript
-from inpaint.models.weights import default_weights, load_weights, shipped_weights
+from inpaint.models.weights import default_weights, known_names, load_weights, read_header, shipped_weights
 
 ENDINGS = (".pt", ".pth", ".onnx", ".safetensors")
 
@@ -29,7 +27,7 @@ def load_any(
         return load_file(shipped[str(name)], None, hole_value)
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
-        known = f"{', '.join(dict.fromkeys([*NETWORKS, *shipped]))}, or a file ending in {', '.join(ENDINGS)}"
+        known = f"{', '.join(known_names())}, or a file ending in {', '.join(ENDINGS)}"
         raise OptionError(f"model must be one of {known}, got {str(name)!r}")
     if weights is not None:
         raise OptionError(f"{path}: as a model it holds its own weights, so {weights} cannot be given too")
@@ -69,9 +67,8 @@ def says_what_it_is(path: Path) -> bool:
         WeightsError: it ends in .safetensors and cannot be read.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            return "architecture" in (file.metadata() or {})
-    except (SafetensorError, OSError) as error:
+        return "architecture" in read_header(path)
+    except WeightsError:
         if path.suffix == ".safetensors":
-            raise WeightsError(f"{path}: is not a whole safetensors file ({error})") from None
+            raise
         return False

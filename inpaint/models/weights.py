@@ -28,6 +28,11 @@ def shipped_weights() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.safetensors"), key=lambda file: file.stem)}
 
 
+def known_names() -> list[str]:
+    """The networks, and the names of their own that shipped weights have."""
+    return list(dict.fromkeys([*NETWORKS, *shipped_weights()]))
+
+
 def default_weights(name: str) -> Path:
     """Where the shipped weights of a name lie.
 
@@ -38,6 +43,19 @@ def default_weights(name: str) -> Path:
     if name not in shipped:
         raise WeightsError(f"{name}: no weights are shipped for this network, name a file with --weights")
     return shipped[name]
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself; nothing of its tensors is read.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: is not a whole safetensors file ({error})") from None
 
 
 def spec_of(name: str) -> ModelSpec:
@@ -51,9 +69,8 @@ def spec_of(name: str) -> ModelSpec:
     if path is None:
         return find_spec(name)
     try:
-        with safe_open(path, framework="pt") as file:
-            return find_spec((file.metadata() or {}).get("architecture", ""))
-    except (OptionError, SafetensorError, OSError) as error:
+        return find_spec(read_header(path).get("architecture", ""))
+    except OptionError as error:
         raise WeightsError(f"{path}: does not say which network it belongs to ({error})") from None
 
 

@@ -107,9 +107,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
         if picture.format == "JPEG" and (behind := segments.bytes_behind(data)):
             notes.append(f"{behind:,} bytes behind the picture, such as the video of a motion photo, were left out")
     elif source == "PNG":
-        found = _with_png_chunks(found, data, swapped)
-        if private := sorted({name.decode("latin-1") for name, _, _ in png.views(data) if png.is_private(name)}):
-            notes.append(f"chunks of other programs ({', '.join(private)}) may show the old picture and were left out")
+        found = _with_png_chunks(found, data, swapped, notes)
     elif source == "TIFF":
         found = _with_tiff_tags(found, picture, swapped, notes)
     if has_credentials(picture, data):
@@ -260,8 +258,8 @@ def _show_picture(marker: int, extras: list[tuple[int, bytes]]) -> bool:
     return any(p.startswith(b"FLIR\0") for p in parts) or png.SIGNATURE in whole or without_previews(whole) != whole
 
 
-def _with_png_chunks(found: Metadata, data: bytes, swapped: bool) -> Metadata:
-    extras, profiles = [], {}
+def _with_png_chunks(found: Metadata, data: bytes, swapped: bool, notes: list[str]) -> Metadata:
+    extras, profiles, private = [], {}, set()
     for name, content in png.read_chunks(data):
         if name == b"pHYs" and swapped:
             content = content[4:8] + content[:4] + content[8:]  # pixels per metre, across and down
@@ -269,6 +267,11 @@ def _with_png_chunks(found: Metadata, data: bytes, swapped: bool) -> Metadata:
             profiles.update(png.profile_of(name, content))
         elif name in png.KEPT_CHUNKS and not content.startswith(png.XMP_KEYWORD):
             extras.append((name, content))
+        elif png.is_private(name):
+            private.add(name.decode("latin-1"))
+    if private:
+        names = ", ".join(sorted(private))
+        notes.append(f"chunks of other programs ({names}) may show the old picture and were left out")
     records = profiles.get("iptc") or profiles.get("8bim")
     inner = next((d for n, d, _ in segments.read_resources(records or b"") if n == segments.IPTC_RESOURCE), None)
     xmp = found.xmp or profiles.get("xmp") or png.app1_of(data, segments.XMP_HEAD)
