@@ -111,7 +111,7 @@ def test_an_object_is_refined_where_it_is(page, tmp_path, monkeypatch):
             page.keyboard.down("Shift")
         page.mouse.click(*where(page, x, y), button=button)
         page.keyboard.up("Shift")
-        page.wait_for_function(f"{CANVAS}.job !== window.job && (window.job = {CANVAS}.job)")
+        page.wait_for_function(f"{CANVAS}.work.job !== window.job && (window.job = {CANVAS}.work.job)")
         status(page, "Object marked")
         assert len(asked) == times
 
@@ -155,7 +155,7 @@ def test_fingers_that_zoom_leave_nothing_behind(page, tmp_path):
 
     upload(page, saved_png(scene(100, 120), tmp_path / "a.png"))
     page.evaluate("HTMLCanvasElement.prototype.setPointerCapture = () => {}")  # made up fingers cannot be captured
-    corners = f"{CANVAS}.corners ? {CANVAS}.corners.points.length / 2 : 0"
+    corners = f"{CANVAS}.tools.corners ? {CANVAS}.tools.corners.points.length / 2 : 0"
     tool(page, "polygon")
     for x, y in ((20, 20), (60, 20), (60, 60)):
         touch(1, "down", x, y)

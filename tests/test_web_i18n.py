@@ -3,9 +3,11 @@ from importlib.resources import files
 
 import pytest
 
+from inpaint.web.canvas import SCRIPTS
 from inpaint.web.i18n import CANVAS_TEXTS, PAGE_TEXTS
 
-HTML, SCRIPT = (files("inpaint.web").joinpath(name).read_text() for name in ("canvas.html", "canvas.js"))
+HTML = files("inpaint.web").joinpath("canvas.html").read_text()
+SCRIPT = "".join(files("inpaint.web").joinpath(f"{name}.js").read_text() for name in SCRIPTS)
 
 
 @pytest.mark.parametrize("texts", [CANVAS_TEXTS, PAGE_TEXTS])

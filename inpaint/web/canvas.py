@@ -14,6 +14,9 @@ import gradio as gr
 
 from inpaint.web.i18n import CANVAS_TEXTS
 
+# In this order: a later one uses what earlier ones define.
+SCRIPTS = ("strokes", "canvas_texts", "canvas_painter", "canvas_tools", "canvas_panels", "canvas_work", "canvas")
+
 
 def _read(name: str) -> str:
     return files("inpaint.web").joinpath(name).read_text(encoding="utf-8")
@@ -27,10 +30,8 @@ def mask_canvas(ask: Callable[[dict[str, Any]], dict[str, Any]], **settings: Any
         settings: further settings of `gr.HTML`.
     """
     texts = json.dumps(CANVAS_TEXTS, ensure_ascii=True)
-    script = (
-        f"{_read('strokes.js')}\n{_read('canvas.js')}\n"
-        f"startCanvas(element, {texts}, {{ trigger, props, server, upload, watch }});"
-    )
+    parts = [_read(f"{name}.js") for name in SCRIPTS]
+    script = "\n".join([*parts, f"startCanvas(element, {texts}, {{ trigger, props, server, upload, watch }});"])
 
     def server_ask(request: dict[str, Any]) -> dict[str, Any]:
         return ask(request)

@@ -298,7 +298,7 @@ PAGE_TEXTS: dict[str, Texts] = {"en": _one(_PAGE, 0), "zh-CN": _one(_PAGE, 1)}
 
 
 def language_of(header: str) -> str:
-    """The language of a browser by its `Accept-Language`, as `chooseTexts` in canvas.js: its first that we have."""
+    """The language of a browser by its `Accept-Language`, as `chooseTexts` in canvas_texts.js: its first that we have."""
     for part in header.split(","):
         name = part.split(";")[0].strip().lower()
         if re.match(r"zh\b(?!-(tw|hk|mo|hant))", name):

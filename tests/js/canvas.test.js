@@ -1,6 +1,6 @@
 const test = require("node:test");
 const assert = require("node:assert");
-const { chooseTexts } = require("../../inpaint/web/canvas.js");
+const { chooseTexts } = require("../../inpaint/web/canvas_texts.js");
 
 const all = { en: "English", "zh-CN": "Chinese" };
 
