@@ -17,7 +17,7 @@ from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
 from inpaint.models.weights import default_weights
-from inpaint.options import FillOptions
+from inpaint.options import DEFAULT_MODEL, FillOptions
 from inpaint.photo.access import PictureFiles
 from inpaint.photo.files import check_lossless, check_output, output_format
 from inpaint.photo.limits import Limits
@@ -64,7 +64,7 @@ class FillJob:
     mark: bool = False
     keep_time: bool = False
     limits: Limits = Limits()
-    model: str = "dilated"
+    model: str = DEFAULT_MODEL
     weights: Path | None = None
     device: str = "auto"
     expected: Recipe | None = None

@@ -23,7 +23,7 @@ from inpaint.filling.windows import Window, find_windows, widen
 from inpaint.models import load_network
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.precision import pick_precision
-from inpaint.options import FillOptions
+from inpaint.options import DEFAULT_MODEL, FillOptions
 from inpaint.photo.files import load_photo
 from inpaint.photo.masks import Mask, array_to_mask, check_mask, dilate_mask, load_mask, picture_to_mask
 from inpaint.photo.pictures import photo_of, picture_of
@@ -40,7 +40,7 @@ class Inpainter:
 
     @classmethod
     def load(
-        cls, model: str = "dilated", weights: str | os.PathLike[str] | None = None, device: str = "auto"
+        cls, model: str = DEFAULT_MODEL, weights: str | os.PathLike[str] | None = None, device: str = "auto"
     ) -> "Inpainter":
         """Load a network, in bfloat16 where that is faster and the same (`models.precision.pick_precision`).
 

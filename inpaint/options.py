@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from inpaint.errors import OptionError
 
 MASK_IS = ("auto", "white", "black", "alpha", "transparent")  # which part of a mask picture is the hole
+DEFAULT_MODEL = "dilated"  # network, and name of its weights file
 ENGINES = ("auto", "network", "detail", "patch", "telea", "ns")
 
 

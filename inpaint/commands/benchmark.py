@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from inpaint.commands.shared import add_threads, check_threads, set_threads
-from inpaint.options import ENGINES
+from inpaint.options import DEFAULT_MODEL, ENGINES
 
 
 def _names(text: str) -> list[str]:
@@ -23,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--area", type=float, default=0.1, help="share of the photo that is hole (default: 0.1)")
     command.add_argument("--repeats", type=int, default=3, help="fills after the first one (default: 3)")
     command.add_argument("--photo", type=Path, metavar="FILE", help="photo to scale (default: a synthetic scene)")
-    command.add_argument("--model", default="dilated", help="network (default: dilated)")
+    command.add_argument("--model", default=DEFAULT_MODEL, help="network (default: %(default)s)")
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights file in place of the shipped one")
     command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     command.add_argument("--seed", type=int, default=0, help="of the scene and the hole (default: 0)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from inpaint.commands.shared import add_threads, set_threads
 from inpaint.errors import OptionError, shown
-from inpaint.options import MASK_IS, FillOptions
+from inpaint.options import DEFAULT_MODEL, MASK_IS, FillOptions
 from inpaint.photo.limits import Limits
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def add_fill_options(command: argparse.ArgumentParser) -> None:
             choices=option.metadata.get("choices"), help=f"{option.metadata['help']} (default: {option.default})",
         )  # fmt: skip
     command.add_argument(
-        "--model", default="dilated",
-        help="network, name of shipped weights, or a .pt, .pth, .onnx or .safetensors file (default: dilated)",
+        "--model", default=DEFAULT_MODEL,
+        help=f"network, name of shipped weights, or a .pt, .pth, .onnx or .safetensors file (default: {DEFAULT_MODEL})",
     )  # fmt: skip
     command.add_argument("--weights", type=Path, metavar="FILE", help="weights file in place of the shipped one")
     command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")

@@ -14,6 +14,7 @@ from inpaint import __version__
 from inpaint.errors import InpaintError, OptionError
 from inpaint.evaluation.text import columns
 from inpaint.evaluation.timing import REFERENCES
+from inpaint.options import DEFAULT_MODEL
 
 SCHEMA = 1
 STAGES = ("load", "first", "total")  # shown before an engine's own stages
@@ -38,7 +39,7 @@ class BenchmarkSettings:
     sizes: list[tuple[int, int]]
     area: float = 0.1
     repeats: int = 3
-    model: str = "dilated"
+    model: str = DEFAULT_MODEL
     weights: Path | None = None
     device: str = "auto"
     threads: int | None = None

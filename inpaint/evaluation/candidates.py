@@ -17,14 +17,13 @@ from inpaint.filling.blend import paste
 from inpaint.inpainter import Inpainter
 from inpaint.models.registry import NETWORKS
 from inpaint.models.weights import default_weights, known_names, load_weights
-from inpaint.options import ENGINES, FillOptions
+from inpaint.options import DEFAULT_MODEL, ENGINES, FillOptions
 
 Photo = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 BIHARMONIC = "biharmonic"
 ALL_ENGINES = (*ENGINES, BIHARMONIC)
 WITHOUT_NETWORK = {"patch", "telea", "ns", BIHARMONIC}
-DEFAULT_MODEL = "dilated"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from inpaint.evaluation.results import read_results, write_text
 from inpaint.evaluation.summary import CLASSICAL, LEVEL, classical_ratios
 from inpaint.evaluation.text import interval, shown_kinds
 from inpaint.models.weights import default_weights
+from inpaint.options import DEFAULT_MODEL
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 RESULTS, BENCHMARK = Path("docs/results.json"), Path("docs/benchmark.json")
@@ -32,7 +33,7 @@ def _weights_line(results: dict[str, Any]) -> str:
     used = {about["model"]: about for about in results["engines"].values() if "sha256" in about}
     parts = []
     for name, about in used.items():
-        shipped = default_weights(name) if name == "dilated" else None
+        shipped = default_weights(name) if name == DEFAULT_MODEL else None
         same = shipped and hashlib.sha256(shipped.read_bytes()).hexdigest() == about["sha256"]
         note = "the shipped ones" if same else "**not the shipped ones**"
         parts.append(f"weights `{about['sha256'][:12]}`, {note}")

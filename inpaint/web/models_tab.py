@@ -11,11 +11,11 @@ from inpaint.errors import InpaintError
 from inpaint.models.effective_field import EffectiveField, effective_field
 from inpaint.models.receptive_field import Field, theoretical_field
 from inpaint.models.weights import shipped_weights, spec_of
+from inpaint.options import DEFAULT_MODEL
 from inpaint.web.i18n import PAGE_TEXTS, Texts, language_of
 from inpaint.web.networks import Networks
 
 SIZE, HOLE = 256, 32  # of the photos with which it is measured where a network looks, in pixels
-DEFAULT = "dilated"  # README.md beside its weights is its card, NAME.md is that of others
 DECADES = 4  # of the gradient that the picture shows
 
 
@@ -95,7 +95,8 @@ def where_it_looks(networks: Networks, name: str, path: Path) -> EffectiveField 
 def card_text(name: str, weights: Path | None, texts: Texts = PAGE_TEXTS["en"]) -> str:
     """The model card beside the weights, as Markdown; a sentence where there is none."""
     shipped = shipped_weights().get(name) if weights is None else None
-    card = shipped and shipped.with_name("README.md" if name == DEFAULT else f"{name}.md")
+    # README.md beside its weights is the default's card, NAME.md is that of others.
+    card = shipped and shipped.with_name("README.md" if name == DEFAULT_MODEL else f"{name}.md")
     if card is None or not card.is_file():
         return texts["no_card"].format(name=(weights or shipped or Path(name)).name)
     return card.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import numpy as np
 
 from inpaint.errors import OptionError
 from inpaint.inpainter import Inpainter
-from inpaint.options import FillOptions
+from inpaint.options import DEFAULT_MODEL, FillOptions
 
 
 class Networks:
@@ -28,7 +28,7 @@ class Networks:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, inpainter: Inpainter, name: str = "dilated") -> "Networks":
+    def of(cls, inpainter: Inpainter, name: str = DEFAULT_MODEL) -> "Networks":
         """Just one, which is loaded."""
         return cls({name: None}, loaded={name: inpainter})
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint.errors import OptionError
+from inpaint.options import DEFAULT_MODEL
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,7 +61,7 @@ def model_choices(given: list[str] | None, weights: Path | None) -> dict[str, Pa
         OptionError: a network twice.
     """
     choices: dict[str, Path | None] = {}
-    for text in given or ["dilated"]:
+    for text in given or [DEFAULT_MODEL]:
         name, _, file = text.partition("=")
         if name in choices:
             raise OptionError(f"--model {name} is given twice")
