@@ -1,3 +1,4 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.pages")  # its helpers are imported before it is loaded as a plugin
+# Their helpers are imported before they are loaded as plugins.
+pytest.register_assert_rewrite("tests.pages", "tests.trainings")

@@ -16,7 +16,7 @@ from inpaint.training.fit import FIT, LONGEST_SHORT_SIDE, known_pixels
 from inpaint.training.guides import make_guides
 from inpaint.training.trainer import Trainer
 from tests.conftest import scene
-from tests.test_training import Distance, same
+from tests.trainings import Distance, same
 
 SMALL = TrainingConfig(
     network_config={"channels": 16, "shallow": 8, "dilations": (1, 2)}, size=64, batch=3, adversarial_from=0, steps=20,

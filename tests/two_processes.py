@@ -1,4 +1,4 @@
-"""Run by test_training.py under `accelerate launch`: one training step on a batch that is split over processes."""
+"""Run by test_training_run.py under `accelerate launch`: one training step on a batch that is split over processes."""
 
 import sys
 from dataclasses import replace
