@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from inpaint.photo import png
+from inpaint.photo.files import load_photo, save_photo
 from inpaint.photo.metadata import Metadata
 from inpaint.photo.segments import iptc_resource, segment
 from inpaint.photo.tiff import encode_tiff
@@ -217,3 +218,25 @@ def tagged_tiff(orientation=1):
 def frames(form, **settings):
     first, second = (Image.fromarray(scene(HEIGHT, WIDTH, seed)) for seed in (0, 1))
     return encoded(first, form, save_all=True, append_images=[second], **settings)
+
+
+def hole_of(photo):
+    hole = np.zeros(photo.pixels.shape[:2], bool)
+    hole[5:12, 9:17] = True
+    return hole
+
+
+def refilled(photo, hole):
+    """The photo with random values in the hole."""
+    pixels = photo.pixels.copy()
+    top = np.iinfo(pixels.dtype).max
+    pixels[hole] = np.random.default_rng(5).integers(0, top, (int(hole.sum()), 3), dtype=pixels.dtype, endpoint=True)
+    return photo.with_pixels(pixels)
+
+
+def through(tmp_path, data, before, after, **settings):
+    """Write bytes, load, refill, save with proof; the loaded photo, what was saved, and the loaded result."""
+    (tmp_path / before).write_bytes(data)
+    photo = load_photo(tmp_path / before)
+    saved = save_photo(refilled(photo, hole_of(photo)), tmp_path / after, hole=hole_of(photo), **settings)
+    return photo, saved, load_photo(tmp_path / after)
