@@ -9,6 +9,7 @@ from inpaint.cli import main
 from tests.conftest import scene
 
 HEIGHT, WIDTH = 32, 40
+JOURNAL = "out/inpaint-batch.jsonl"
 
 
 def write_photo(path, seed=0):
@@ -62,3 +63,7 @@ def upload(system, root, count=6):
 def records(journal, kind=None):
     lines = [json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
     return [r for r in lines if kind in (None, r["kind"])]
+
+
+def journal(root, kind=None):
+    return records(root / JOURNAL, kind)
