@@ -91,8 +91,9 @@ def test_export_without_a_run(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [({"size": 40}, "multiple of 16"), ({"batch": 0}, "must be positive"), ({"discriminator": "x"}, "one of patch"),
-     ({"optimizer": "sgd"}, "adamw, adadelta or muon"), ({"momentum": 1.0}, "below 1, got 1.0"),
-     ({"precision": "fp8"}, "or fp32"), ({"jitter": 4}, "of 8"),
+     ({"optimizer": "sgd"}, "adamw, adadelta or muon"),
+     ({"discriminator_optimizer": "lion"}, "discriminator_optimizer must be .* got 'lion'"),
+     ({"momentum": 1.0}, "below 1, got 1.0"), ({"precision": "fp8"}, "or fp32"), ({"jitter": 4}, "of 8"),
      ({"mix": {"stars": 1}}, "positive weights"), ({"guided": 2}, "between 0 and 1"),
      ({"generator_phase": 1.0}, "leave some of the run")],
 )  # fmt: skip

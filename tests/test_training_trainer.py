@@ -19,6 +19,7 @@ from inpaint.training.config import PRESETS
 from inpaint.training.data import PhotoCache
 from inpaint.training.export import export, training_record
 from inpaint.training.losses import discounted_l1, masked_l1
+from inpaint.training.muon import Muon
 from inpaint.training.run import build_generator
 from inpaint.training.trainer import Trainer
 from tests.trainings import SMALL, TwoStage, same, trainer
@@ -170,6 +171,31 @@ def test_resuming_another_run_is_refused(photos, tmp_path):
     trainer(photos, tmp_path).save()
     with pytest.raises(OptionError, match="was trained with size 32, got 64"):
         trainer(photos, tmp_path, replace(SMALL, size=64)).resume()
+
+
+@pytest.mark.parametrize("before", [{}, {"discriminator_optimizer": "adamw"}])
+def test_a_state_of_another_discriminator_optimizer_is_refused(photos, tmp_path, before):
+    """States from before it was a setting are AdamW's."""
+    run = trainer(photos, tmp_path, replace(SMALL, adversarial_from=0))
+    run.train_step()
+    run.save()
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["config"]["discriminator_optimizer"]
+    state["config"] |= before
+    torch.save(state, tmp_path / "state.pt")
+    again = trainer(photos, tmp_path)
+    again.resume()
+    assert again.step == 1 and isinstance(again.d_optimizer, torch.optim.AdamW)
+    with pytest.raises(OptionError, match="was trained with discriminator_optimizer adamw, got muon"):
+        trainer(photos, tmp_path, replace(SMALL, discriminator_optimizer="muon")).resume()
+
+
+def test_the_discriminator_has_its_own_optimizer(photos, tmp_path):
+    run = trainer(photos, tmp_path, replace(SMALL, discriminator_optimizer="muon", adversarial_from=0))
+    assert isinstance(run.d_optimizer, Muon) and isinstance(run.optimizer, torch.optim.AdamW)
+    before = [weight.clone() for weight in run.adversary.discriminator.parameters()]
+    run.train_step()
+    assert not any(map(torch.equal, before, run.adversary.discriminator.parameters()))
 
 
 def test_a_run_keeps_its_network_when_defaults_change(photos, tmp_path):

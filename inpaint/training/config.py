@@ -24,7 +24,7 @@ class TrainingConfig:
         learning_rate, discriminator_rate: peak rates; both rise over `warmup_steps` and fall along a cosine.
         final_rate: share of them at the end.
         betas: of AdamW.
-        optimizer: `adamw`, `adadelta` or `muon` (the discriminator has AdamW then).
+        optimizer, discriminator_optimizer: `adamw`, `adadelta` or `muon`.
         momentum: of Muon.
         adversarial_from: step from which the discriminator learns and judges.
         generator_phase, discriminator_phase: shares of the run in which only that network learns, in this order,
@@ -69,6 +69,7 @@ class TrainingConfig:
     final_rate: float = 0.05
     betas: tuple[float, float] = (0.5, 0.95)
     optimizer: str = "adamw"
+    discriminator_optimizer: str = "adamw"
     momentum: float = 0.9
     warmup_steps: int = 200
     adversarial_from: int = 800
@@ -113,8 +114,9 @@ class TrainingConfig:
             raise OptionError(f"steps must be at least 1, got {self.steps}")
         if self.discriminator not in DISCRIMINATORS:
             raise OptionError(f"discriminator must be one of {', '.join(DISCRIMINATORS)}, got {self.discriminator!r}")
-        if self.optimizer not in ("adamw", "adadelta", "muon"):
-            raise OptionError(f"optimizer must be adamw, adadelta or muon, got {self.optimizer!r}")
+        for name in ("optimizer", "discriminator_optimizer"):
+            if getattr(self, name) not in ("adamw", "adadelta", "muon"):
+                raise OptionError(f"{name} must be adamw, adadelta or muon, got {getattr(self, name)!r}")
         if not 0 <= self.momentum < 1:
             raise OptionError(f"momentum must be at least 0 and below 1, got {self.momentum}")
         if self.precision not in ("bf16", "fp32"):
@@ -161,9 +163,9 @@ PRESETS: dict[str, TrainingConfig] = {
     # Iizuka 2017: MSE alone for 18 % of the run, the discriminator alone for 2 %, then both with alpha = 0.0004.
     "glcic": TrainingConfig(
         network="glcic", discriminator="global-local", size=256, batch=16, optimizer="adadelta", learning_rate=1.0,
-        discriminator_rate=1.0, adversarial_from=0, generator_phase=0.18, discriminator_phase=0.02, ema=0.999,
-        jitter=0, mix={"boxes": 1.0}, hole_l1=0, known_l1=0, hole_mse=1.0, perceptual=0, adversarial=4e-4, matching=0,
-        r1=0,
+        discriminator_optimizer="adadelta", discriminator_rate=1.0, adversarial_from=0, generator_phase=0.18,
+        discriminator_phase=0.02, ema=0.999, jitter=0, mix={"boxes": 1.0}, hole_l1=0, known_l1=0, hole_mse=1.0,
+        perceptual=0, adversarial=4e-4, matching=0, r1=0,
     ),
     # Yu 2018: spatially discounted L1 on both stages, WGAN-GP with two critics, five critic steps a step.
     "deepfill-v1": TrainingConfig(

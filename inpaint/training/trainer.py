@@ -28,7 +28,8 @@ from inpaint.training.config import TrainingConfig
 from inpaint.training.guides import make_guides
 from inpaint.training.muon import Muon
 
-FIXED = ("network", "network_config", "discriminator", "size", "optimizer")  # may not change when a run goes on
+# May not change when a run goes on.
+FIXED = ("network", "network_config", "discriminator", "size", "optimizer", "discriminator_optimizer")
 
 
 def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork) -> dict[str, Any]:
@@ -42,10 +43,12 @@ def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork)
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise OutputError(f"{file}: is not a whole training state ({type(error).__name__})") from None
-    ours = asdict(config)
+    ours, theirs = asdict(config), state["config"]
+    if "discriminator_optimizer" not in theirs and "optimizer" in theirs:  # a state from before it was a setting
+        theirs["discriminator_optimizer"] = "adadelta" if theirs["optimizer"] == "adadelta" else "adamw"
     for name in FIXED:
-        if name in state["config"] and state["config"][name] != ours[name]:
-            raise OptionError(f"{file}: was trained with {name} {state['config'][name]}, got {ours[name]}")
+        if name in theirs and theirs[name] != ours[name]:
+            raise OptionError(f"{file}: was trained with {name} {theirs[name]}, got {ours[name]}")
     built = asdict(generator.config)
     if state.get("architecture", built) != built:  # a default may have changed since the run began
         raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
@@ -78,16 +81,18 @@ class Trainer:
         self.averaged = copy.deepcopy(generator).eval().requires_grad_(False)
         self.forward: Callable[..., Tensor] = torch.compile(generator) if config.compile else generator
         self.batches, self.folder, self.config = batches, folder, config
-        self.optimizer = self._optimizer(generator, config.learning_rate)
-        self.d_optimizer = self._optimizer(adversary.discriminator, config.discriminator_rate)
+        self.optimizer = self._optimizer(config.optimizer, generator, config.learning_rate)
+        self.d_optimizer = self._optimizer(
+            config.discriminator_optimizer, adversary.discriminator, config.discriminator_rate
+        )
         self.step, self.seconds, self.seen, self.best = 0, 0.0, 0, math.inf
         self.stopping = False
         self.precision = config.precision if multiplies_bf16(self.device) else "fp32"
 
-    def _optimizer(self, network: nn.Module, rate: float) -> torch.optim.Optimizer:
-        if self.config.optimizer == "adadelta":
+    def _optimizer(self, name: str, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+        if name == "adadelta":
             return torch.optim.Adadelta(network.parameters(), rate)
-        if self.config.optimizer == "muon" and network is self.generator:
+        if name == "muon":
             return Muon(network.parameters(), rate, self.config.momentum, self.config.betas)
         return torch.optim.AdamW(network.parameters(), rate, self.config.betas, weight_decay=1e-4)
 
