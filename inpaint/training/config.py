@@ -145,8 +145,8 @@ PRESETS: dict[str, TrainingConfig] = {
     # Ours, for two hours on a CPU: wider, longer, at half the rate, with some larger crops.
     "dilated-long": TrainingConfig(
         network_config={"channels": 128, "shallow": 48}, optimizer="muon", learning_rate=3e-3, final_rate=0.02,
-        steps=22_000, adversarial_from=3000, coarse_share=0.45, fine_share=0.1, colour=0.05, guided=0.9,
-        validate_steps=3000,
+        discriminator_optimizer="muon", discriminator_rate=1.2e-3, steps=22_000, adversarial_from=3000,
+        coarse_share=0.45, fine_share=0.1, colour=0.05, guided=0.9, validate_steps=3000,
     ),
     # Ours, for one data-centre GPU: wider, larger crops.
     "dilated-large": TrainingConfig(
