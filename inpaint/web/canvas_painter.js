@@ -9,7 +9,7 @@
 
 "use strict";
 
-const OPAQUE = 150; // of the mask, of 255
+const OPACITY = 150; // of the mask, of 255
 
 class Painter {
   constructor(canvas, view, look) {
@@ -38,7 +38,7 @@ class Painter {
         image.data[at] = Math.min(255, red + light);
         image.data[at + 1] = Math.min(255, green + light);
         image.data[at + 2] = Math.min(255, blue + light);
-        image.data[at + 3] = OPAQUE;
+        image.data[at + 3] = OPACITY;
       }
     }
     overlay.getContext("2d").putImageData(image, box.left, box.top);
