@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -215,3 +216,17 @@ def test_the_refining_preset_starts_from_weights(folder, capsys, monkeypatch):
     save_weights(build_generator(small, None), "dilated", folder / "init.safetensors", {})
     assert main([*map(str, words), "--init", str(folder / "init.safetensors")]) == 0
     assert "step 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("size", [(340, 512), (352, 563), (700, 350)])
+def test_truth_hole_and_guide_lie_on_each_other_in_every_octave(network, size):
+    photo, mask = cv2.GaussianBlur(scene(*size), (0, 0), 3), np.zeros(size, bool)
+    mask[-80:-40, -90:-40] = True
+    made = fill_scene(0, photo, mask, network, CPU)
+    rng, errors = np.random.default_rng(0), []
+    for _ in range(60):
+        crop = draw_crop(photo, made, 64, rng)
+        if crop is not None and not crop[1].all():
+            truth, hidden, guide = crop
+            errors.append(np.abs(truth - guide)[~hidden].mean())
+    assert len(errors) > 20 and max(errors) < 1.5  # of 255: the guide is the truth enlarged, where it is known

@@ -203,9 +203,14 @@ def draw_crop(
     if back >= len(scene.guides) or min(sizes[-1 - back]) < side:
         return None
     height, width = size = sizes[-1 - back]
-    truth = whole = photo.astype(np.float32)
-    if back:
-        truth = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+    def sized(picture: NDArray[np.float32]) -> NDArray[np.float32]:  # even the last octave may be smaller
+        if size == scene.mask.shape:
+            return picture
+        return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+    whole = photo.astype(np.float32)
+    truth = sized(whole)
     _, hole = shrink_known(whole, scene.mask, size)
     rows, columns = np.nonzero(hole)
     if not len(rows):
@@ -223,7 +228,7 @@ def draw_crop(
     if back == 0 and rng.random() < DETAILED:
         copied = whole.copy()
         copied[scene.mask] = scene.patches
-        guide = lend_detail(guide, copied[part], hole[part])
+        guide = lend_detail(guide, sized(copied)[part], hole[part])
     return truth[part], hole[part], guide
 
 
