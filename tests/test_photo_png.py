@@ -104,3 +104,18 @@ def test_chunks_of_other_programs_are_left_out_and_said(tmp_path):
     notes = load_photo(tmp_path / "a.png").notes
     said = "a.png: chunks of other programs (prVW) may show the old picture and were left out"
     assert len(notes) == 1 and notes[0].endswith(said)
+
+
+@pytest.mark.parametrize(("bits", "key"), [(1, 0), (1, 1), (2, 0), (2, 2), (4, 5), (4, 15), (8, 85)])
+def test_the_transparent_grey_of_few_bits_stays_transparent(tmp_path, bits, key):
+    levels = np.add.outer(np.arange(32), np.arange(64)) % 2**bits
+    spread = (levels[..., None] >> np.arange(bits)[::-1] & 1).astype(np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(spread.reshape(32, -1), axis=1))
+    head = struct.pack(">IIBBBBB", 64, 32, bits, png.GREY, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"tRNS", struct.pack(">H", key)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(png.SIGNATURE + b"".join(png.chunk(*one) for one in chunks))
+    photo = load_photo(tmp_path / "a.png")
+    assert np.array_equal(photo.alpha == 0, levels == key) and (levels == key).any()
+    save_photo(photo, tmp_path / "b.png", hole=np.zeros((32, 64), bool))
+    again = load_photo(tmp_path / "b.png")
+    assert np.array_equal(again.alpha, photo.alpha) and np.array_equal(again.pixels, photo.pixels)

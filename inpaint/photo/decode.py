@@ -76,6 +76,10 @@ def identify(path: Path, data: bytes, limits: Limits, thorough: bool = True) -> 
             picture.info.setdefault("exif", found)
         elif picture.format == "PNG" and not _states_exif(picture, data) and (exif := png.app1_of(data, EXIF_HEAD)):
             picture.info["exif"] = exif
+        if picture.format == "PNG" and data[24] in (2, 4):  # Pillow scales these greys to 255, but not the hidden one
+            key, most = picture.info.get("transparency"), 2 ** data[24] - 1
+            if isinstance(key, int) and key <= most:
+                picture.info["transparency"] = key * (255 // most)
         picture.getexif()  # parsed here once, where its warnings about damage stay quiet
     return picture
 
@@ -157,7 +161,8 @@ def frame_notes(path: Path, picture: Any) -> list[str]:
     """
     count = getattr(picture, "n_frames", 1)
     if count == 1:
-        return []
+        beside = picture.format == "HEIF" and (picture.info.get("aux") or picture.info.get("depth_images"))
+        return ["a gain map, depth or the like beside the picture no longer fits and was left out"] if beside else []
     if picture.format == "TIFF":
         reduced = 0
         for page in range(1, count):
@@ -180,7 +185,9 @@ def stored_notes(path: Path, picture: Any, data: bytes) -> list[str]:
     if expected and expected != form:
         notes.append(f"the name ends in {path.suffix}, the contents are {form}")
     extras = np.atleast_1d(picture.tag_v2.get(338, ())) if picture.format == "TIFF" else ()
-    if len(extras) > 1:
+    if len(extras) and picture.mode in ("CMYK", "LAB"):
+        notes.append("it has extra channels beside its colours, which are not kept")
+    elif len(extras) > 1:
         notes.append("it has several extra channels, of which at most one is kept")
     if 1 in extras:
         notes.append("its colours are stored multiplied by transparency (premultiplied), and are written without that")

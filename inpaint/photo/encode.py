@@ -1,6 +1,7 @@
 """A `Photo` to the bytes of a file, and what the format made it lose."""
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,8 @@ from inpaint.errors import OutputError
 from inpaint.photo import png, segments
 from inpaint.photo.colour import from_rgb, srgb_profile
 from inpaint.photo.formats import BY_NAME, Format
-from inpaint.photo.jpeg import encode_jpeg, is_progressive
+from inpaint.photo.jpeg import encode_jpeg, has_rare_chroma, is_progressive
+from inpaint.photo.metadata import CODED_COLOURS
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.pillow_limit import pixels_allowed
@@ -201,6 +203,8 @@ def _png(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
         chunks.append(png.xmp_chunk(metadata.xmp))
     if metadata.iptc:
         chunks.append(png.iptc_chunk(segments.iptc_resource(metadata.iptc)))
+    if metadata.cicp:
+        chunks.append((b"cICP", bytes((*metadata.cicp, 0, 1))))  # no matrix, full range
     chunks += [one for one in metadata.extras if isinstance(one[0], bytes)]
     if metadata.dpi and not any(name == b"pHYs" for name, _ in chunks):
         per_metre = b"".join(round(v / 0.0254).to_bytes(4, "big") for v in metadata.dpi)
@@ -216,6 +220,8 @@ def _jpeg(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     data = encode_jpeg(photo, colours, "L" if photo.greyscale else "RGB")
     passes = photo.source and photo.source.format == "JPEG" and is_progressive(photo.source.data)
     notes = ["a progressive file became a baseline one"] if passes and not is_progressive(data) else []
+    if photo.source and photo.source.format == "JPEG" and has_rare_chroma(photo.source.data):
+        notes.append("its chroma is laid out as cannot be written and has full size now, so the kept pixels move more")
     return data, False, notes
 
 
@@ -357,7 +363,15 @@ def _avif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     def write(given: Image.Image, quality: int) -> bytes:
         return _write(given, "AVIF", quality=quality, speed=AVIF_SPEED, **chroma, **packets)
 
-    return _about_as_large(photo, "AVIF", picture, write), False, []
+    return _with_coded_colours(_about_as_large(photo, "AVIF", picture, write), photo.metadata.cicp), False, []
+
+
+def _with_coded_colours(avif: bytes, cicp: tuple[int, int] | None) -> bytes:
+    """An AVIF that says how its colours are meant, for which Pillow has no setting."""
+    place = avif.find(CODED_COLOURS) + len(CODED_COLOURS)
+    if cicp is None or place < len(CODED_COLOURS):
+        return avif
+    return avif[:place] + struct.pack(">HH", *cicp) + avif[place + 4 :]
 
 
 def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
@@ -370,6 +384,8 @@ def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     packets: dict[str, Any] = _packets(photo)
     if "icc_profile" in packets:
         picture.info["icc_profile"] = packets.pop("icc_profile")
+    if photo.metadata.cicp:
+        packets["color_primaries"], packets["transfer_characteristics"] = photo.metadata.cicp
     large = photo.pixels[..., 0].size > TRIED_PIXELS
     tiles: dict[str, Any] = {"tile_size": HEIF_TILE} if large else {}
     if lossless:

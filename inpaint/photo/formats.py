@@ -14,6 +14,7 @@ class Format:
         greyscale: one channel.
         grey_alpha: bits per channel up to which greyscale may have transparency: beyond, readers make colours of it or
             cannot read it.
+        cicp: how colours are meant, by numbers in place of a profile.
     """
 
     name: str
@@ -30,15 +31,16 @@ class Format:
     xmp: bool = True
     iptc: bool = False
     dpi: bool = True
+    cicp: bool = False
 
 
-PNG = Format("PNG", (".png", ".apng"), True, deep=True, palette=True, iptc=True)
+PNG = Format("PNG", (".png", ".apng"), True, deep=True, palette=True, iptc=True, cicp=True)
 JPEG = Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), False, alpha=False, iptc=True)
 WEBP = Format("WEBP", (".webp",), None, greyscale=False, dpi=False)
 TIFF = Format("TIFF", (".tif", ".tiff"), True, deep=True, grey_alpha=8, palette=True, iptc=True)
 BMP = Format("BMP", (".bmp",), True, alpha=False, palette=True, icc=False, exif=False, xmp=False)
-AVIF = Format("AVIF", (".avif",), False, grey_alpha=0, dpi=False)
-HEIF = Format("HEIF", (".heic", ".heif"), None, grey_alpha=0, dpi=False)
+AVIF = Format("AVIF", (".avif",), False, grey_alpha=0, dpi=False, cicp=True)
+HEIF = Format("HEIF", (".heic", ".heif"), None, grey_alpha=0, dpi=False, cicp=True)
 GIF = Format(
     "GIF", (".gif",), True, palette=True, palette_only=True, greyscale=False, icc=False, exif=False, xmp=False,
     dpi=False,

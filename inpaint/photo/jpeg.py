@@ -96,8 +96,15 @@ class _Plan:
 
 
 def _plain(values: NDArray[np.uint8], mode: str, **settings: Any) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(values, mode).save(file, "JPEG", optimize=True, **settings)
+    picture = Image.fromarray(values, mode)
+    for coding in ({"optimize": True, **settings}, settings | {"progressive": False}):
+        file = io.BytesIO()
+        try:
+            picture.save(file, "JPEG", **coding)
+            break
+        except OSError:  # two passes need room for the whole file, and Pillow gives two bytes a pixel
+            if not coding.get("optimize"):
+                raise
     return file.getvalue()
 
 
@@ -217,6 +224,13 @@ def is_progressive(data: bytes) -> bool:
     """Whether a JPEG file comes in passes from coarse to fine."""
     with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as picture:
         return "progressive" in picture.info
+
+
+def has_rare_chroma(data: bytes) -> bool:
+    """Whether a JPEG's chroma is laid out as Pillow cannot write it: 4:4:0 (a 4:2:2 that was turned) or 4:1:1."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as picture:
+        opened: Any = picture
+        return opened.layers == 3 and JpegImagePlugin.get_sampling(opened) < 0
 
 
 def _components(encoded: bytes) -> int:

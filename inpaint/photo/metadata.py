@@ -24,6 +24,9 @@ STRUCTURE_TAGS = frozenset(
 PICTURE_TAGS, CREDENTIALS_TAG = frozenset({37724, 50255, 50828}), 52545
 NOT_PASSED_ON = STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CREDENTIALS_TAG}  # as they are
 _CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
+# ITU-T H.273: primaries and transfer as readers take them where nothing is said, and where it is said that nothing is.
+_SRGB, _UNSTATED = (1, 13), 2
+CODED_COLOURS = b"colrnclx"  # of a box in AVIF and HEIC (ISO 14496-12, section 12.1.5): primaries, transfer, matrix
 _GIF_CREDENTIALS = b"\x21\xff\x0bC2PA_GIF"
 # XMP part 3, section 1.1.2: the packet is no chain of blocks, so a ramp of bytes behind it leads readers out.
 _GIF_XMP, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\1" + bytes(range(255, -1, -1)) + b"\0"
@@ -40,6 +43,8 @@ class Metadata:
         iptc: IPTC-IIM records.
         dpi: horizontal and vertical resolution.
         comment: free text.
+        cicp: colour primaries and transfer characteristics (numbers of ITU-T H.273) that an AVIF or HEIC states beside
+            or in place of a profile; None for sRGB's.
         extras: what only the source's own format can carry: JPEG segments (marker, payload), PNG chunks (name, data) or
             TIFF tags (number, (type, value)).
     """
@@ -50,6 +55,7 @@ class Metadata:
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     comment: bytes | None = None
+    cicp: tuple[int, int] | None = None
     extras: tuple[tuple[Any, Any], ...] = ()
 
     def missing_from(self, form: Format, source: str) -> Iterator[str]:
@@ -59,6 +65,8 @@ class Metadata:
         yield from (names[key] for key, room in rooms.items() if getattr(self, key) and not room)
         if self.comment and form.name not in ("JPEG", "GIF", source):
             yield "the comment"
+        if self.cicp and not self.icc and not form.cicp:
+            yield "how its colours are meant (nclx)"
         if form.name != source:
             yield from self._extras_of(source)
 
@@ -101,6 +109,7 @@ def read_metadata(picture: Image.Image, data: bytes, source: str, orientation: i
     found = Metadata(
         icc=_bytes(info.get("icc_profile")), exif=_exif(picture, source), xmp=_xmp(picture, data),
         dpi=_dpi(info.get("dpi"), swapped) if _states_dpi(picture) else None, comment=_bytes(info.get("comment")),
+        cicp=_cicp(picture, data),
     )  # fmt: skip
     if source == "JPEG":
         found = _with_jpeg_segments(found, data, notes)
@@ -167,6 +176,17 @@ def _bytes(value: Any) -> bytes | None:
     if isinstance(value, tuple) and value:
         value = value[0]
     return value.encode() if isinstance(value, str) else value or None if isinstance(value, bytes) else None
+
+
+def _cicp(picture: Any, data: bytes) -> tuple[int, int] | None:
+    """What an AVIF's first or a HEIC's main picture says of its colours, unless that is nothing or sRGB."""
+    stated = (_UNSTATED, _UNSTATED)
+    if picture.format == "HEIF":
+        box = picture.info.get("nclx_profile") or {}
+        stated = int(box.get("color_primaries", _UNSTATED)), int(box.get("transfer_characteristics", _UNSTATED))
+    elif picture.format == "AVIF" and 0 <= (start := data.find(CODED_COLOURS)) < len(data) - 12:
+        stated = struct.unpack_from(">HH", data, start + len(CODED_COLOURS))
+    return None if stated in (_SRGB, (_UNSTATED, _UNSTATED)) or max(stated) > 255 else stated
 
 
 def _xmp(picture: Any, data: bytes) -> bytes | None:
