@@ -10,8 +10,8 @@ from PIL import Image
 
 from inpaint.errors import MaskError, OptionError, PhotoError
 from inpaint.filling.blend import mix, seam_score
-from inpaint.filling.choose import Choice, choose_engine, hole_depth, network_suffices
-from inpaint.filling.classical import DUST, fill_dust, find_dust
+from inpaint.filling.choose import HAIRLINE, Choice, choose_engine, hole_depth, is_sieve, network_suffices
+from inpaint.filling.classical import DUST, METHODS, fill_dust, find_dust
 from inpaint.filling.engines import WindowEngines, variants
 from inpaint.filling.enlarge import paste_enlarged, shrink_factor, shrink_window
 from inpaint.filling.kernels import Kernel
@@ -117,11 +117,13 @@ class Inpainter:
         own, weight = window.own, window.weight
         shared = None if before is None or weight is None else own & before[window.crop]
         dust = find_dust(hole)
+        named = options.engine != "auto"
         factor = shrink_factor(hole.size, int(hole.sum()))
+        if factor > 1 and (_diffuses_well(options.engine, hole) if named else is_sieve(hole)):
+            factor = 1  # at a smaller size hardly a known pixel would be left, and diffusion needs no bound
         part, small_hole = shrink_window(photo[window.crop], hole, factor)
         engines = WindowEngines(self.network, self.device, part, small_hole, photo.dtype == np.uint16, report.seconds)
         depth, reach = hole_depth(small_hole), self._reach(small_hole)
-        named = options.engine != "auto"
         alone = self.network.takes_guide and factor == 1 and network_suffices(photo.shape, hole.shape)
         testing, filling = progress.split([0.3, 1.0])
         choice = choose_engine(
@@ -150,7 +152,7 @@ class Inpainter:
                 engine=way.engine, seed=way.seed, box=box, hole_pixels=int(new.sum()), shrunk=factor,
                 hole_depth=round(factor * depth, 1),
                 network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
-                seam=round(seam_score(filled, hole), 3), scores=choice.scores,
+                seam=round(seam_score(filled, own, hole), 3), scores=choice.scores,
                 reason=reason if way is ways[0] else "an alternative",
             ))  # fmt: skip
             report.seconds["blend"] = report.seconds.get("blend", 0.0) + time.perf_counter() - start
@@ -163,6 +165,11 @@ class Inpainter:
         if field is None:
             return None
         return field / 2 * octave_scale(hole.shape[0], hole.shape[1], self.network.takes_guide)
+
+
+def _diffuses_well(engine: str, hole: Mask) -> bool:
+    """Whether an engine that was asked for is diffusion, and every hole pixel near a known one."""
+    return engine in METHODS and hole_depth(hole) <= HAIRLINE
 
 
 def pick_device(name: str) -> torch.device:

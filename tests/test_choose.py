@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 
-from inpaint.filling.choose import SHALLOW, choose_engine, hole_depth, network_suffices, texture
+from inpaint.filling.choose import HAIRLINE, SHALLOW, choose_engine, hole_depth, network_suffices, texture
 from inpaint.filling.engines import Variant, variants
+from inpaint.filling.enlarge import MOST_HOLE_PIXELS
 from inpaint.options import FillOptions
 from tests.conftest import scene
 
@@ -148,3 +150,14 @@ def test_the_report_gives_the_reason_and_a_hairline_runs_no_network(inpainter):
     (hole,) = report.holes
     assert hole.engine == "detail" and hole.network_reach is None and "hairline" in hole.reason and hole.scores
     assert "structure" not in report.seconds and report.seconds["diffusion"] > 0
+
+
+@pytest.mark.parametrize("engine", ["auto", "ns"])
+def test_pixels_hidden_at_random_are_told_by_their_neighbours_in_large_windows_too(inpainter, engine):
+    photo = cv2.GaussianBlur(scene(640, 640), (0, 0), 1.5)
+    mask = np.random.default_rng(0).random((640, 640)) < 0.8
+    assert mask.sum() > MOST_HOLE_PIXELS
+    result = inpainter.fill(photo, mask, FillOptions(engine=engine))
+    assert {(hole.engine, hole.shrunk) for hole in result.report.holes} == {("ns", 1)}
+    assert max(hole.hole_depth for hole in result.report.holes) < HAIRLINE
+    assert np.abs(result.photo.astype(int) - photo)[mask].mean() < 2

@@ -238,3 +238,15 @@ def test_mixing_a_part_of_the_detail_keeps_the_contrast_of_both():
         assert np.array_equal(mixed[~mask], fill[~mask])
         assert abs(mixed[inside].std() / fill[inside].std() - 1) < 0.07
     assert plain < 0.75 * fill[inside].std()
+
+
+@pytest.mark.parametrize("strip", [7, 256])
+def test_the_seam_score_does_not_see_holes_that_are_not_filled_yet(monkeypatch, strip):
+    monkeypatch.setattr("inpaint.filling.blend.STRIP", strip)
+    photo, filled, others = scene(60, 90), np.zeros((60, 90), bool), np.zeros((60, 90), bool)
+    filled[20:40, 20:40], others[10:50, 60:80] = True, True
+    torn = photo.copy()
+    torn[others] = np.random.default_rng(0).integers(0, 256, (int(others.sum()), 3))
+    expected = seam_score(photo, filled, filled | others)
+    assert seam_score(torn, filled, filled | others) == expected
+    assert expected == pytest.approx(seam_score(photo, filled), rel=0.2)

@@ -233,28 +233,31 @@ def mix(first: Pixels, second: Pixels, weight: NDArray[np.float32]) -> Pixels:
     return np.rint((1 - share) * first + share * second).astype(first.dtype)
 
 
-def seam_score(photo: Pixels, mask: NDArray[np.bool_]) -> float:
+def seam_score(photo: Pixels, mask: NDArray[np.bool_], hidden: NDArray[np.bool_] | None = None) -> float:
     """How much sharper the steps across the seam are than steps between known pixels of the window.
 
     Args:
         photo: the filled photo, uint8 or uint16 (H, W, 3).
         mask: bool (H, W), True = filled.
+        hidden: bool (H, W), what is not known, the mask included: holes that another window fills; None = the mask.
 
     Returns:
         ratio of mean absolute differences of neighbouring pixels; about 1 for an invisible seam.
     """
+    hidden = mask if hidden is None else hidden
     sums, counts = np.zeros(2), np.zeros(2)  # across the seam, between known pixels
     for top in range(0, mask.shape[0], STRIP):
         grey = working_scale(photo[top : top + STRIP + 1]).mean(axis=2)
-        part = mask[top : top + STRIP + 1]
+        inside, holes = mask[top : top + STRIP + 1], hidden[top : top + STRIP + 1]
         rows = min(STRIP, mask.shape[0] - top)  # the last row is the next strip's first: only steps down to it count
         for axis in (0, 1):
             step = np.abs(np.diff(grey, axis=axis))[:rows]
-            first, second = (part[:-1], part[1:]) if axis == 0 else (part[:rows, :-1], part[:rows, 1:])
-            for k, where in enumerate((first != second, ~first & ~second)):
+            first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:rows, :-1], np.s_[:rows, 1:])
+            across = (inside[first] & ~holes[second]) | (inside[second] & ~holes[first])
+            for k, where in enumerate((across, ~holes[first] & ~holes[second])):
                 sums[k] += float(step[where].sum(dtype=np.float64))
                 counts[k] += where.sum()
     if not counts.all():
         return 1.0
-    across, beside = sums / counts
-    return float((across + 1) / (beside + 1))
+    sharp, usual = sums / counts
+    return float((sharp + 1) / (usual + 1))

@@ -57,6 +57,11 @@ def hole_depth(hole: NDArray[np.bool_]) -> float:
     return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1].max())
 
 
+def is_sieve(hole: NDArray[np.bool_]) -> bool:
+    """Whether a hole, bool (H, W), is shallow everywhere and leaves hardly a patch to copy: pixels hidden at random."""
+    return hole_depth(hole) <= HAIRLINE and int(valid_sources(hole).sum()) < MIN_SOURCES
+
+
 def network_suffices(photo: tuple[int, ...], window: tuple[int, ...]) -> bool:
     """Whether the network fills every pixel of a window itself, in a photo about as large as those it was trained on.
 

@@ -10,7 +10,7 @@ from inpaint.filling.report import Pixels
 RADIUS = 3  # neighbourhood of a pixel, pixels
 SLIVER = 8  # narrower windows are widened by repeating their edge, pixels
 DUST = 9  # pixels of a connected hole up to which it is a speck, which the network has not met in training
-_METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
+METHODS = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}
 
 
 def fill_classical(
@@ -31,7 +31,7 @@ def fill_classical(
         edge = ((SLIVER, SLIVER), (SLIVER, SLIVER))
         wide = np.pad(photo, (*edge, (0, 0)), mode="edge"), np.pad(mask, edge, mode="edge")
         return fill_classical(engine, *wide, deep)[SLIVER:-SLIVER, SLIVER:-SLIVER]
-    hole, method = mask.astype(np.uint8), _METHODS[engine]
+    hole, method = mask.astype(np.uint8), METHODS[engine]
     if not deep:
         return cv2.inpaint(np.rint(photo).astype(np.uint8), hole, RADIUS, method).astype(np.float32)
     levels = np.rint(photo * (65535 / 255)).astype(np.uint16)
