@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from inpaint.commands import batch, benchmark, evaluate, fill, fit, mask, models, receptive_field, serve, train
-from inpaint.errors import InpaintError
+from inpaint.errors import InpaintError, shown
 from inpaint.filling.threads import wait_asleep
 
 COMMANDS = (fill, batch, mask, train, fit, evaluate, benchmark, models, receptive_field, serve)
@@ -80,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if not _is_of_stdout(error):
-            raise
+            if not isinstance(error.filename, str | bytes):
+                raise
+            print(f"error: {shown(os.fsdecode(error.filename))}: {error.strerror or error}", file=sys.stderr)
+            return 1
         _give_up_stdout()
         print(f"error: the standard output cannot be written ({error.strerror or error})", file=sys.stderr)
         return 1

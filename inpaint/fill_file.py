@@ -50,6 +50,7 @@ class FillJob:
         model, weights, device: for the recipe; the inpainter itself comes from the caller.
         expected: a recipe that the photo and weights must fit.
         show_hole: the hole becomes opaque, for a photo whose own transparency is the mask.
+        photo_url: where the photo lies, if `photo` is a copy; for the recipe.
     """
 
     photo: Path
@@ -69,6 +70,7 @@ class FillJob:
     device: str = "auto"
     expected: Recipe | None = None
     show_hole: bool = False
+    photo_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -254,8 +256,9 @@ def _read_mask(job: FillJob, photo: Photo, notes: list[str], files: PictureFiles
 def make_recipe(made: FileResult, mask: Mask, inpainter: Inpainter) -> Recipe:
     """The recipe of a fill."""
     job = made.job
+    place = job.photo_url or relative_photo(job.photo, job.output)
     return Recipe(
-        relative_photo(job.photo, job.output), sha256_of(job.photo), (mask.shape[1], mask.shape[0]), mask, job.options,
+        place, sha256_of(job.photo), (mask.shape[1], mask.shape[0]), mask, job.options,
         job.model, weights_hash(job.model, job.weights), inpainter.device.type, torch.get_num_threads(),
         made.fill.engines, job.output.name, made.sha256, job.lossless, job.mark, job.keep_time,
         versions() | {"precision": made.fill.precision}, job.show_hole,
@@ -282,11 +285,14 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
         weights: weights file; None: the shipped one.
 
     Raises:
-        RecipeError: the weights are not those of the recipe.
+        RecipeError: the weights are not those of the recipe, or the photo lies elsewhere than on this machine.
         OptionError: the output has another format than the recipe's.
     """
     if output.suffix.lower() != Path(recipe.output).suffix.lower():
         raise OptionError(f"{shown(output)}: the recipe is for a file that ends in {Path(recipe.output).suffix}")
+    if photo is None and "://" in recipe.photo:
+        url = shown(recipe.photo)
+        raise RecipeError(f"{shown(place)}: its photo lies at {url}; fetch it and name the copy as PHOTO")
     if weights_hash(recipe.model, weights) != recipe.weights_sha256:
         raise RecipeError(f"{shown(place)}: was made with other weights; name them with --weights")
     return FillJob(

@@ -1,5 +1,7 @@
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -9,7 +11,7 @@ from inpaint.batch import places
 from inpaint.batch.inputs import find
 from inpaint.batch.memory import picture_size
 from inpaint.cli import main
-from inpaint.errors import OptionError, PhotoError
+from inpaint.errors import OptionError, OutputError, PhotoError
 from tests.batches import folders, tree, upload
 
 
@@ -124,3 +126,34 @@ def test_a_file_that_is_not_there():
     with pytest.raises(PhotoError, match="file not found"):
         places.read("memory://nothing/here.png")
     assert places.digest("memory://nothing/here.png") is None and places.stamp("memory://nothing/here.png") is None
+
+
+def test_a_file_that_a_service_did_not_take_whole_is_removed(tmp_path, monkeypatch):
+    system = fsspec.filesystem("file")
+
+    def half(self, path, data, **_):
+        with open(path, "wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(system), "pipe_file", half)
+    with pytest.raises(OutputError, match=r"a\.png: cannot be written \(No space left on device\)"):
+        places.publish(f"local://{tmp_path}/out/a.png", b"12345678")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_recipe_of_a_photo_at_a_url_names_it(tmp_path, store, capsys):
+    places_of = ("memory://bucket/photos", "memory://bucket/masks", str(tmp_path / "out"))
+    assert run(*places_of, "--mark", "--workers", "0") == 0
+    recipe = sorted((tmp_path / "out").rglob("*.inpaint.json"))[0]
+    output = recipe.name.removesuffix(".inpaint.json")
+    url = json.loads(recipe.read_text())["photo"]
+    assert url.startswith("memory://bucket/photos/")
+    again = tmp_path / f"again{Path(output).suffix}"
+    capsys.readouterr()
+    assert main(["fill", "--recipe", str(recipe), "-o", str(again)]) == 1
+    assert f"its photo lies at {url}; fetch it and name the copy as PHOTO" in capsys.readouterr().err
+    copy = tmp_path / f"copy{Path(url).suffix}"
+    copy.write_bytes(store.cat_file(url.removeprefix("memory:/")))
+    assert main(["fill", str(copy), "--recipe", str(recipe), "-o", str(again)]) == 0
+    assert again.read_bytes() == (recipe.parent / output).read_bytes()

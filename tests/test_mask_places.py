@@ -1,11 +1,14 @@
 """Where `inpaint mask` cannot write, and names that are not text: one sentence, never a traceback."""
 
 import os
+import re
 
 import pytest
+from PIL import Image
 
 from inpaint.cli import main
 from tests.batches import write_photo
+from tests.conftest import scene
 
 
 @pytest.mark.parametrize("option", ["-o", "--preview"])
@@ -36,3 +39,25 @@ def test_a_folder_that_cannot_be_listed_is_one_sentence(tmp_path, capsys, monkey
     monkeypatch.setattr("pathlib.Path.iterdir", closed)  # root may list everything
     assert main(["mask", "region", str(tmp_path), "-o", str(tmp_path / "m"), "--region", "all"]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path}: cannot be listed (Permission denied)\n"
+
+
+def test_a_link_in_a_circle_does_not_stop_the_others(tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(scene(40, 50)).save(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "loop.png").symlink_to("loop.png")
+    words = ["mask", "region", str(tmp_path / "photos"), "-o", str(tmp_path / "masks"), "--region", "centre 20x20"]
+    assert main(words) == 1
+    assert "loop.png: cannot be read" in capsys.readouterr().err
+    assert [file.name for file in (tmp_path / "masks").iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("role", ["photo", "output"])
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path, capsys, role):
+    Image.fromarray(scene(40, 50)).save(tmp_path / "a.png")
+    photo, output = tmp_path / "a.png", tmp_path / "m.png"
+    if role == "photo":
+        photo = tmp_path / ("a" * 300 + ".png")
+    else:
+        output = tmp_path / ("a" * 300 + ".png")
+    assert main(["mask", "region", str(photo), "-o", str(output), "--region", "centre 20x20"]) == 1
+    assert re.fullmatch(r"error: \S+a+\.png: .*\n", capsys.readouterr().err)

@@ -140,3 +140,40 @@ def test_training_with_silhouettes_from_the_command_line(photos, tmp_path, monke
     assert drawn and set(drawn) == {3}
     assert cli.main([*words, "--steps", "9", "--resume", "--silhouettes", str(tmp_path / "no.npz")]) == 1
     assert "no.npz" in capsys.readouterr().err
+
+
+def test_a_scratch_too_thin_to_be_a_shape_is_left_out(tmp_path):
+    scratch = np.eye(2000, dtype=bool)
+    Image.fromarray(scratch).save(tmp_path / "scratch.png")
+    with pytest.raises(MaskError, match="holds no mask with a shape"):
+        masking.read_silhouettes(tmp_path)
+    Image.fromarray(np.pad(np.ones((20, 10), bool), 5)).save(tmp_path / "slab.png")
+    assert len(masking.read_silhouettes(tmp_path).shapes) == 1
+
+
+def test_silhouettes_are_written_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
+    (tmp_path / "shapes.npz").write_bytes(b"the old ones")
+    Image.fromarray(scene(40, 50)).save(tmp_path / "a.png")
+    monkeypatch.setattr("inpaint.masking.silhouettes.cut_silhouettes", lambda photos, seed: [SLAB for _ in photos])
+    words = ["mask", "silhouettes", str(tmp_path / "a.png"), "-o", str(tmp_path / "shapes.npz")]
+    assert cli.main([*words, "--overwrite", "--seed", "-1"]) == 2
+    assert "seed must be 0 or more, got -1" in capsys.readouterr().err
+    assert cli.main(words) == 1 and "exists already" in capsys.readouterr().err
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdopen", full)
+        assert cli.main([*words, "--overwrite"]) == 1
+    assert "shapes.npz: cannot be written (No space left on device)" in capsys.readouterr().err
+    assert (tmp_path / "shapes.npz").read_bytes() == b"the old ones" and len(list(tmp_path.iterdir())) == 2
+    assert cli.main([*words, "--overwrite"]) == 0
+    assert np.array_equal(Silhouettes.load(tmp_path / "shapes.npz").shapes[0], SLAB)
+
+
+def test_masks_drawn_on_a_device_are_never_empty():
+    empty = Silhouettes([SLAB])
+    empty.shapes = [np.zeros_like(SLAB)]
+    masks = DeviceMasks(64, torch.device("cpu"), 0, {"objects": 1.0}, empty).draw(300)
+    assert (masks.mean(dim=(1, 2, 3)) > 0).all()

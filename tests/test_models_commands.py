@@ -130,3 +130,22 @@ def test_published_weights_fill_a_photo(photo_files):
     command = ["fill", *names, "-o", str(photo_files / "out.png"), "--engine", "network"]
     assert main([*command, "--model", "deepfill-v2", "--weights", str(photo_files / "states.pth")]) == 0
     assert main([*command, "--model", str(photo_files / "states.pth"), "--overwrite"]) == 0
+
+
+def test_an_export_that_fills_otherwise_leaves_the_old_file(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxscript")
+    (tmp_path / "a.onnx").write_bytes(b"the old one")
+
+    class Other:
+        def __init__(self, path):
+            assert path.read_bytes() != b"the old one"
+
+        def __call__(self, photo, mask):
+            return photo + 1
+
+    write = lambda network, path, guide: path.write_bytes(b"the new one")  # noqa: E731
+    monkeypatch.setattr("inpaint.models.export.export_onnx", write)
+    monkeypatch.setattr("inpaint.models.runtime.OnnxNetwork", Other)
+    assert main(["models", "export", "dilated", "--onnx", str(tmp_path / "a.onnx"), "--overwrite"]) == 1
+    assert "a.onnx: gives another fill than the network" in capsys.readouterr().err
+    assert [f.name for f in tmp_path.iterdir()] == ["a.onnx"] and (tmp_path / "a.onnx").read_bytes() == b"the old one"

@@ -40,3 +40,13 @@ def test_without_a_recipe_every_option_has_its_usual_value(photo_files, monkeypa
 def test_batch_keeps_its_defaults():
     args = build_parser().parse_args(["batch", "p", "-m", "m", "-o", "o"])
     assert (args.engine, args.model, args.device, args.mask_is) == ("auto", "dilated", "auto", "auto")
+
+
+def test_a_recipe_finds_its_photo_through_a_link_to_the_output_folder(photo_files, capsys):
+    (photo_files / "far" / "sub" / "out").mkdir(parents=True)
+    (photo_files / "out").symlink_to(photo_files / "far" / "sub" / "out")
+    names = [str(photo_files / name) for name in ("photo.png", "mask.png")]
+    output = photo_files / "out" / "o.png"
+    assert main(["fill", *names, "-o", str(output), "--mark", "--engine", "telea"]) == 0
+    assert main(["fill", "--recipe", f"{output}.inpaint.json", "-o", str(photo_files / "again.png")]) == 0
+    assert "the same bytes as when the recipe was made" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from inpaint.cli import main
 from tests.batches import write_mask, write_photo
 
 FULL = "/dev/full"
@@ -76,3 +77,12 @@ def test_other_errors_of_the_system_are_not_taken_for_those_of_the_output(monkey
     monkeypatch.setattr("inpaint.commands.serve.run", broken)
     with pytest.raises(OSError, match="Input/output error"):
         cli.main(["serve"])
+
+
+def test_an_error_of_the_system_that_names_a_file_is_one_sentence(monkeypatch, capsys):
+    def refuse(args):
+        raise PermissionError(13, "Permission denied", "a/b.png")
+
+    monkeypatch.setattr("inpaint.commands.models.run_list", refuse)
+    assert main(["models", "list"]) == 1
+    assert capsys.readouterr().err == "error: a/b.png: Permission denied\n"

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -191,8 +191,13 @@ def publish(place: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")
         system.makedirs(folder, exist_ok=True)
         partial = f"{folder}/.inpaint-{secrets.token_hex(8)}-{name}"
-        system.pipe_file(partial, data)
-        system.mv(partial, path)
+        try:
+            system.pipe_file(partial, data)
+            system.mv(partial, path)
+        except BaseException:
+            with suppress(Exception):  # what a service refused to finish it may refuse to remove
+                system.rm_file(partial)
+            raise
     except InpaintError:
         raise
     except Exception as error:  # every service has errors of its own

@@ -196,7 +196,8 @@ class Filler:
                 self._host.turn, self._host.files,
             )  # fmt: skip
             job = replace(
-                template, photo=near.photo, mask=mask, output=near.output, show_hole=task.rule == ALPHA
+                template, photo=near.photo, mask=mask, output=near.output, show_hole=task.rule == ALPHA,
+                photo_url=task.photo if places.is_remote(task.photo) else "",
             )  # fmt: skip
             inputs: dict[str, str | None] = {}
 

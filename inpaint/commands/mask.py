@@ -1,6 +1,7 @@
 """`inpaint mask KIND PHOTO... -o OUT`: make masks instead of painting them."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -146,7 +147,7 @@ def run_repeated(args: argparse.Namespace) -> None:
     set_threads(args.threads)
     rule, files = _rule(args), named_files(args.photos)
     output, seen = one_place(args, files)
-    folder = output.is_dir() or not output.suffix
+    folder = os.path.isdir(output) or not output.suffix
     failures: list[str] = []
     samples: dict[tuple[int, int], Path] = {}
 
@@ -252,15 +253,17 @@ def run_edit(args: argparse.Namespace) -> None:
 
 def run_silhouettes(args: argparse.Namespace) -> None:
     """Cut shapes from photos and write them as one file."""
-    from inpaint.errors import EmptyMask, InpaintError, OutputError
+    from inpaint.errors import EmptyMask, InpaintError, OptionError, OutputError
     from inpaint.masking.silhouettes import Silhouettes, cut_silhouettes
     from inpaint.photo.files import load_photo
+    from inpaint.photo.staging import Staging, check_writable
 
     set_threads(args.threads)
+    if args.seed < 0:
+        raise OptionError(f"seed must be 0 or more, got {args.seed}")
     if args.output.suffix != ".npz":
         raise OutputError(f"{shown(args.output)}: silhouettes are written as .npz")
-    if args.output.exists() and not args.overwrite:
-        raise OutputError(f"{shown(args.output)}: exists already, use --overwrite to replace it")
+    check_writable(args.output, args.overwrite)
     failures: list[str] = []
 
     def photos() -> Iterator[Any]:
@@ -274,10 +277,9 @@ def run_silhouettes(args: argparse.Namespace) -> None:
     shapes = cut_silhouettes(photos(), seed=args.seed)
     if not shapes:
         raise EmptyMask(f"{shown(args.output)}: not written, no object stands out in these photos")
-    try:
-        Silhouettes(shapes).save(args.output)
-    except OSError as error:
-        raise OutputError(f"{shown(args.output)}: cannot be written ({error.strerror})") from None
+    with Staging(overwrite=args.overwrite) as staging:
+        staging.add(args.output, Silhouettes(shapes).to_bytes())
+        staging.commit()
     print(f"{shown(args.output)}: {len(shapes)} silhouettes")
     if failures:
         raise InpaintError(f"{len(failures)} photos could not be read")

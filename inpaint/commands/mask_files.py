@@ -1,6 +1,7 @@
 """Which files `inpaint mask` reads and writes: names, checks before any work is done, and the writing itself."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def named_files(paths: list[Path]) -> list[Path]:
 
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             try:
                 inside = sorted(f for f in path.iterdir() if f.suffix.lower() in FORMATS and not f.name.startswith("."))
             except OSError as error:
@@ -49,10 +50,10 @@ def outputs_of(
     from inpaint.errors import OutputError
     from inpaint.photo.files import check_output
 
-    if len(files) == 1 and not output.is_dir() and output.suffix:
+    if len(files) == 1 and not os.path.isdir(output) and output.suffix:
         outputs = [output]
     else:
-        if output.suffix and not output.is_dir():
+        if output.suffix and not os.path.isdir(output):
             raise OutputError(f"{shown(output)}: several photos need a folder as output")
         make_folder(output)
         outputs = [output / f"{file.stem}.png" for file in files]
@@ -93,10 +94,10 @@ def keep_apart(**named: list[Path]) -> None:
     """
     from inpaint.errors import OutputError
 
-    roles: dict[Path, str] = {}
+    roles: dict[str, str] = {}
     for role, files in named.items():
         for file in files:
-            other = roles.setdefault(file.resolve(), role)
+            other = roles.setdefault(os.path.realpath(file), role)
             if other != role:
                 raise OutputError(f"{shown(file)}: is named as {other} and as {role}, each needs a file of its own")
 
@@ -129,8 +130,8 @@ def one_place(args: argparse.Namespace, files: list[Path]) -> tuple[Path, Path |
     from inpaint.photo.formats import FORMATS
 
     output, preview = args.output, args.preview
-    if output.is_dir() or not output.suffix:
-        if preview is not None and preview.suffix and not preview.is_dir():
+    if os.path.isdir(output) or not output.suffix:
+        if preview is not None and preview.suffix and not os.path.isdir(preview):
             raise OutputError(f"{shown(preview)}: masks in a folder need a folder for their previews")
     else:
         (output,) = outputs_of(files[:1], output, args.overwrite)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -46,16 +45,12 @@ def check_output(path: Path, ending: str, overwrite: bool) -> None:
     Raises:
         OutputError: another ending, a missing or read-only folder, or the file exists and `overwrite` is False.
     """
-    from inpaint.errors import OutputError
+    from inpaint.errors import OutputError, shown
+    from inpaint.photo.staging import check_writable
 
     if path.suffix != ending:
-        raise OutputError(f"{path}: the name must end in {ending}")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder does not exist")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already, use --overwrite to replace it")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: the folder cannot be written to")
+        raise OutputError(f"{shown(path)}: the name must end in {ending}")
+    check_writable(path, overwrite)
 
 
 def run_list(args: argparse.Namespace) -> None:
@@ -140,6 +135,7 @@ def run_export(args: argparse.Namespace) -> None:
     from inpaint.models.export import export_onnx
     from inpaint.models.loading import load_any
     from inpaint.models.runtime import OnnxNetwork
+    from inpaint.photo.staging import Staging
 
     check_output(args.onnx, ".onnx", args.overwrite)
     network = load_any(args.what, args.weights)
@@ -147,11 +143,14 @@ def run_export(args: argparse.Namespace) -> None:
         raise OptionError(f"{args.what}: is a program already, only networks of this project are exported")
     if args.guide and not network.takes_guide:
         raise OptionError(f"{args.what} takes no guide")
-    export_onnx(network, args.onnx, args.guide)
-    torch.manual_seed(0)
-    photo, mask = torch.rand(1, 3, 100, 75) * 2 - 1, (torch.rand(1, 1, 100, 75) > 0.7).float()
-    with torch.no_grad():
-        difference = float((network(photo, mask) - OnnxNetwork(args.onnx)(photo, mask)).abs().max())
-    if difference > 1e-4:
-        raise InpaintError(f"{args.onnx}: gives another fill than the network (by {difference:.1e})")
+    with Staging(overwrite=args.overwrite) as staging:
+        hidden = staging.reserve(args.onnx)
+        export_onnx(network, hidden, args.guide)
+        torch.manual_seed(0)
+        photo, mask = torch.rand(1, 3, 100, 75) * 2 - 1, (torch.rand(1, 1, 100, 75) > 0.7).float()
+        with torch.no_grad():
+            difference = float((network(photo, mask) - OnnxNetwork(hidden)(photo, mask)).abs().max())
+        if difference > 1e-4:
+            raise InpaintError(f"{args.onnx}: gives another fill than the network (by {difference:.1e})")
+        staging.commit()
     print(f"{args.onnx}: gives the network's fill (largest difference {difference:.1e})")

@@ -72,7 +72,7 @@ class DeviceMasks:
                 return masks
             masks[wrong] = self._once(kind, len(wrong))
         area = masks.mean(dim=(1, 2))
-        masks[(area == 0) | (area > MOST)] = self._once("objects", 1)[0]
+        masks[(area == 0) | (area > MOST)] = self._objects(1)[0]
         return masks
 
     def _once(self, kind: str, count: int) -> Tensor:

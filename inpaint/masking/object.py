@@ -31,12 +31,12 @@ def _clicks(clicks: Sequence[Sequence[float]], minus: Sequence[Sequence[float]],
         for click in group:
             if len(click) not in (2, 3):
                 raise OptionError(f"a click is x, y or x, y, 0 or 1, got {tuple(click)}")
-            x, y, label = float(click[0]), float(click[1]), int(click[2]) if len(click) == 3 else usual
+            x, y, label = float(click[0]), float(click[1]), float(click[2]) if len(click) == 3 else usual
             if not (0 <= x < shape[1] and 0 <= y < shape[0]):
                 raise OptionError(f"the click {x:g},{y:g} lies outside the photo of {shape[1]}x{shape[0]} pixels")
             if label not in (0, 1):
-                raise OptionError(f"a click's label is 1 (object) or 0 (not the object), got {label}")
-            checked.append((x, y, label))
+                raise OptionError(f"a click's label is 1 (object) or 0 (not the object), got {label:g}")
+            checked.append((x, y, int(label)))
     return checked
 
 
@@ -77,6 +77,7 @@ def object_mask(
     points = _clicks(clicks, minus, shape)
     place = None if box is None else clip_box(box, shape)
     if scribble is not None:
+        scribble = np.asarray(scribble, bool)
         if scribble.shape != shape:
             sizes = f"{scribble.shape[1]}x{scribble.shape[0]} pixels, the photo {shape[1]}x{shape[0]}"
             raise MaskError(f"the scribble is {sizes}")

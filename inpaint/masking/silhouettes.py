@@ -3,6 +3,7 @@
 `cut_silhouettes` finds shapes by itself; `read_silhouettes` takes those of masks that the mask tools (or people) made.
 """
 
+import io
 import os
 import zipfile
 import zlib
@@ -99,6 +100,7 @@ def read_silhouettes(path: str | os.PathLike[str]) -> "Silhouettes":
             raise MaskError(str(error)) from None
         if mask.any() and not mask.all() and (shape := _largest(mask)).sum() >= LEAST:
             shapes.append(_packed(shape))
+    shapes = [shape for shape in shapes if shape.any()]  # a scratch may be too thin to be seen at this size
     if not shapes:
         raise MaskError(f"{place}: holds no mask with a shape of {LEAST} pixels or more")
     return Silhouettes(shapes)
@@ -119,12 +121,17 @@ class Silhouettes:
             raise MaskError("no silhouettes: none of the photos has an object that stands out")
         self.shapes = shapes
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the shapes as one .npz file, a bit a pixel."""
+    def to_bytes(self) -> bytes:
+        """The shapes as one .npz file, a bit a pixel."""
         sizes = np.array([shape.shape for shape in self.shapes], np.int32)
         bits = np.packbits(np.concatenate([shape.ravel() for shape in self.shapes]))
-        with open(path, "wb") as file:
-            np.savez_compressed(file, sizes=sizes, bits=bits)
+        file = io.BytesIO()
+        np.savez_compressed(file, sizes=sizes, bits=bits)
+        return file.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the shapes as one .npz file."""
+        Path(path).write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Silhouettes":

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from inpaint.errors import OptionError, WeightsError
+from inpaint.errors import OptionError, WeightsError, shown
 from inpaint.models.importers import HoleValue, load_checkpoint
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS
@@ -46,8 +46,8 @@ def load_file(path: Path, name: str | None, hole_value: HoleValue | None = None)
         OptionError: a `hole_value` that does not apply.
         WeightsError: it cannot be used; the text says why.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: file not found")
+    if not os.path.isfile(path):
+        raise WeightsError(f"{shown(path)}: file not found")
     program = OnnxNetwork if path.suffix.lower() == ".onnx" else TorchScriptNetwork if is_torchscript(path) else None
     if program is None and not says_what_it_is(path):
         return load_checkpoint(path, name, hole_value)[0]

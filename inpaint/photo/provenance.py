@@ -122,9 +122,12 @@ def recipe_path(output: Path) -> Path:
 
 
 def relative_photo(photo: Path, output: Path) -> str:
-    """The photo's path as a recipe beside `output` names it; the name alone where there is no way between them."""
+    """The photo's path as a recipe beside `output` names it; the name alone where there is no way between them.
+
+    Links to folders are followed, because the system resolves `..` behind them.
+    """
     try:
-        return os.path.relpath(photo.absolute(), output.absolute().parent)
+        return os.path.relpath(Path(os.path.realpath(photo.parent), photo.name), os.path.realpath(output.parent))
     except ValueError:  # another drive
         return photo.name
 
