@@ -1,11 +1,15 @@
 """What an evaluation reads and what it takes from an earlier run."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint.evaluation.cases import open_photo
+from inpaint.cli import main
+from inpaint.errors import OptionError
+from inpaint.evaluation.cases import open_photo, refuse_same_stems
 from tests.conftest import scene
 from tests.test_evaluation import evaluate, photos, results, scores_of
 
@@ -64,3 +68,17 @@ def test_kept_masks_of_another_kind_are_not_taken_for_it(photos):
     assert evaluate(photos, "--resume", *given, masks="boxes", engines="telea") == 0
     kinds = [r["kind"] for r in results(photos)["records"]]
     assert kinds == ["boxes", "given"] * 3
+
+
+def test_photos_whose_fills_would_have_one_name_are_refused(tmp_path):
+    names = [Path("a.jpg"), Path("sub/a.png"), Path("b.png")]
+    refuse_same_stems(names)
+    with pytest.raises(OptionError, match=r"^a\.png: a\.jpg differs in its ending alone"):
+        refuse_same_stems([*names, Path("a.png")])
+    (tmp_path / "photos").mkdir()
+    for name in ("a.bmp", "a.png"):
+        Image.fromarray(scene(40, 50)).save(tmp_path / "photos" / name)
+    words = ["evaluate", "--photos", str(tmp_path / "photos"), "--engines", "telea", "--masks", "thin"]
+    assert main([*words, "--output", str(tmp_path / "kept"), "--keep"]) == 2
+    assert not (tmp_path / "kept").exists()
+    assert main([*words, "--output", str(tmp_path / "scored")]) == 0

@@ -134,7 +134,8 @@ def _load_models(models: list[str], device: str) -> dict[str, tuple[Inpainter, d
             "parameters": sum(p.numel() for p in network.parameters()),
         }  # fmt: skip
         architecture = next(k for k, spec in NETWORKS.items() if isinstance(network, spec.network))  # type: ignore[arg-type]
-        loaded[name] = (Inpainter.load(architecture, path, device), about)
+        inpainter = Inpainter.load(architecture, path, device)
+        loaded[name] = (inpainter, about | {"device": inpainter.device.type, "precision": inpainter.precision})
     return loaded
 
 

@@ -36,6 +36,19 @@ def find_photos(folder: Path) -> list[Path]:
     return found
 
 
+def refuse_same_stems(names: list[Path]) -> None:
+    """Refuse photos whose masks and filled pictures would have one name; raises OptionError.
+
+    Args:
+        names: relative to the folder of photos.
+    """
+    seen: dict[Path, Path] = {}
+    for name in names:
+        other = seen.setdefault(name.with_suffix(""), name)
+        if other != name:
+            raise OptionError(f"{name}: {other} differs in its ending alone, so their masks and fills would mix")
+
+
 def check_kinds(kinds: list[str]) -> None:
     """Refuse a mask kind that does not exist; raises OptionError."""
     for kind in kinds:

@@ -17,7 +17,16 @@ from tqdm import tqdm
 from inpaint import __version__
 from inpaint.errors import InpaintError, OptionError, OutputError
 from inpaint.evaluation.candidates import Candidate, Case, engine_candidates, results_candidates
-from inpaint.evaluation.cases import GIVEN, check_kinds, checksum, draw_mask, find_photos, open_given_mask, open_photo
+from inpaint.evaluation.cases import (
+    GIVEN,
+    check_kinds,
+    checksum,
+    draw_mask,
+    find_photos,
+    open_given_mask,
+    open_photo,
+    refuse_same_stems,
+)  # fmt: skip
 from inpaint.evaluation.machine import describe_machine
 from inpaint.evaluation.metrics import METRICS, Perceptual, load_perceptual, score
 from inpaint.evaluation.results import SCHEMA, to_text, write_text
@@ -131,6 +140,8 @@ class Evaluation:
         self.names = find_photos(settings.photos)[: settings.limit]
         if settings.mask_dir and not settings.mask_dir.is_dir():
             raise OptionError(f"{settings.mask_dir}: is not a folder")
+        if settings.keep or settings.mask_dir or settings.results:
+            refuse_same_stems(self.names)
         self.candidates = engine_candidates(settings.engines, settings.models, settings.device)
         self.candidates += results_candidates(settings.results, [c.label for c in self.candidates])
         self.labels = [c.label for c in self.candidates]

@@ -82,6 +82,7 @@ def time_engine(task: dict[str, Any]) -> dict[str, Any]:
 
     from inpaint.evaluation.machine import describe_machine
     from inpaint.inpainter import Inpainter
+    from inpaint.masking.pixels import eight_bits
     from inpaint.options import FillOptions
     from inpaint.photo.files import load_photo
 
@@ -90,7 +91,8 @@ def time_engine(task: dict[str, Any]) -> dict[str, Any]:
     shape = (task["height"], task["width"])
     photo = synthetic_photo(*shape, task["seed"])
     if task["photo"]:
-        photo = cv2.resize(load_photo(task["photo"]).pixels, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
+        pixels = eight_bits(load_photo(task["photo"]).pixels)
+        photo = np.asarray(cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     mask = blob_mask(*shape, task["area"], task["seed"])
     loaded = memory()["now"]
 
