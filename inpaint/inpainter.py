@@ -101,7 +101,7 @@ class Inpainter:
         for holes in done:
             engines = ", ".join(sorted({hole.engine for hole in holes}))
             seam = sum(hole.seam * hole.hole_pixels for hole in holes) / sum(hole.hole_pixels for hole in holes)
-            report.candidates.append(CandidateReport(engines, holes[0].seed, round(seam, 3)))
+            report.candidates.append(CandidateReport(engines, max(hole.seed for hole in holes), round(seam, 3)))
         report.notes += Kernel.complaint()
         give_back(sum(window.area for window in windows))
         report.seconds["total"] = time.perf_counter() - start

@@ -11,6 +11,8 @@ import time
 import httpx
 import pytest
 
+from inpaint.errors import OutputError
+from inpaint.options import FillOptions
 from inpaint.web.keys import add_key, load_keys
 from inpaint.web.service import ApiLimits
 from tests.api_server import ServedApi, mask_file, picture, sample
@@ -159,3 +161,34 @@ def unused_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+def test_a_job_that_cannot_be_kept_gives_its_place_back(monkeypatch):
+    slow = SlowWorkers()
+    slow.go.set()
+    with ServedApi(workers=slow) as served:
+
+        def full(job):
+            raise OutputError("job.json: cannot be written (No space left on device)")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(served.service.jobs, "_keep", full)
+            assert begin(served.client).status_code >= 400
+        assert served.service.turns.running == 0 and not served.service.jobs._jobs
+        assert ended(served.client, begin(served.client).json()["id"])["state"] == "done"
+
+
+@pytest.mark.parametrize("fault", ["option", "process"])
+def test_a_job_that_cannot_begin_fails_and_gives_its_place_back(monkeypatch, fault):
+    slow = SlowWorkers()
+    slow.go.set()
+    with ServedApi(workers=slow) as served:
+        with monkeypatch.context() as patch:
+            if fault == "option":
+                patch.setattr("inpaint.web.jobs.FillOptions", lambda **_: FillOptions(of_another_version=1))
+            else:
+                patch.setattr(slow, "do", lambda *_: (_ for _ in ()).throw(BlockingIOError(11, "no process")))
+            failed = ended(served.client, begin(served.client).json()["id"])
+        assert failed["state"] == "failed" and "its log says what" in failed["error"]["detail"]
+        assert served.service.turns.running == 0
+        assert ended(served.client, begin(served.client).json()["id"])["state"] == "done"

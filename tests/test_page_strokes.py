@@ -235,3 +235,29 @@ def test_two_quick_strokes_of_the_restore_brush_are_both_kept(page, tmp_path):
     assert page.evaluate(f"{CANVAS}.state.steps.map((step) => step.parent)") == [-1, 0, 1, 2]
     page.evaluate(f"{CANVAS}.show(window.older)")  # an answer that comes late
     assert page.evaluate(f"{CANVAS}.state.current") == 3 and page.locator(".mc-history .mc-item").count() == 4
+
+
+def test_what_was_painted_outlives_a_look_into_the_history(page, tmp_path):
+    upload(page, saved_png(scene(80, 80), tmp_path / "a.png"))
+    drag(page, (30, 30), (36, 36))
+    fill(page, 2)
+    drag(page, (60, 60), (66, 66))
+    for number in (0, 1):
+        page.click(f'.mc-history [data-step="{number}"]')
+        page.wait_for_selector(f'.mc-history [data-step="{number}"][aria-current]')
+        assert strokes(page) == ["brush"] and mask_on_canvas(page) > 0
+    page.click('[data-action="undo-fill"]')
+    page.wait_for_selector('.mc-history [data-step="0"][aria-current]')
+    assert strokes(page) == ["brush"]
+
+
+def test_the_photo_lies_under_the_pointer_on_a_screen_of_another_density(page, tmp_path):
+    upload(page, saved_png(scene(80, 80), tmp_path / "a.png"))
+    sizes = "() => { const c = document.querySelector('.mc-canvas'); return [c.width, c.clientWidth]; }"
+    before = page.evaluate(sizes)
+    client = page.context.new_cdp_session(page)
+    box = page.viewport_size
+    client.send("Emulation.setDeviceMetricsOverride", {**box, "deviceScaleFactor": 2, "mobile": False})
+    page.wait_for_function("() => document.querySelector('.mc').parentElement.maskCanvas.painter.ratio === 2")
+    after = page.evaluate(sizes)
+    assert after[1] == before[1] and abs(after[0] - 2 * after[1]) <= 2

@@ -270,3 +270,42 @@ def test_options():
         model_choices(["dilated", "dilated=x"], None)
     args = parser().parse_args([])
     assert (args.host, args.port, args.auth_file) == ("127.0.0.1", 7860, None)
+
+
+@pytest.mark.parametrize("settings", [{}, {"names": frozenset({"127.0.0.1"})}], ids=["any name", "own names"])
+def test_web_pages_of_elsewhere_cannot_use_the_page(inpainter, settings):
+    with Served(inpainter, origins=("https://friend.example",), **settings) as address:
+        port = address.rpartition(":")[2]
+        body = {"session_hash": "x", "component_id": 1, "fn_name": "ask", "data": {"action": "resume"}}
+        asked = f"{address}/gradio_api/component_server"
+        for host in (f"127.0.0.1:{port}", f"localhost.:{port}", f"[::1]:{port}"):
+            for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+                head = {"Host": host, "Origin": origin}
+                preflight = httpx.options(asked, headers=head | {"Access-Control-Request-Method": "POST"})
+                for reply in (preflight, httpx.post(asked, json=body, headers=head), httpx.get(address, headers=head)):
+                    assert reply.status_code == 403, (host, origin)
+                    assert "access-control-allow-origin" not in reply.headers
+        for origin in (f"http://127.0.0.1:{port}", "https://friend.example"):
+            assert httpx.get(f"{address}/config", headers={"Origin": origin}).status_code == 200
+        shown = {"Host": "127.0.0.1", "X-Forwarded-Host": "box.example", "Origin": "https://box.example"}
+        assert httpx.get(f"{address}/config", headers=shown).status_code == 200  # behind a proxy
+
+
+def test_nothing_is_fetched_from_elsewhere_for_a_visitor(address):
+    for place in ("https://evil.example/x.png", "HTTP://evil.example/x.png", "%68ttps://evil.example/x.png",
+                  "%20https://evil.example/x.png"):  # fmt: skip
+        for door in ("file=", "file/"):
+            reply = httpx.get(f"{address}/gradio_api/{door}{place}")
+            assert reply.status_code == 403 and "nothing is fetched from elsewhere" in reply.text, place
+
+
+def test_an_uploaded_file_is_no_page_of_this_server(address, tmp_path):
+    file = BytesIO()
+    Image.fromarray(scene(20, 30)).save(file, "PNG")
+    (path,) = httpx.post(
+        f"{address}/gradio_api/upload", files={"files": ("holiday.html", file.getvalue() + b"<script>1</script>")}
+    ).json()
+    reply = httpx.get(f"{address}/gradio_api/file={path}")
+    assert reply.status_code == 200 and reply.headers["content-security-policy"] == "sandbox"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert "content-security-policy" not in httpx.get(address).headers

@@ -362,3 +362,31 @@ def test_nothing_found(actions, tmp_path, monkeypatch):
     assert "does not know" in last(actions.work({"work": "dance", "token": state["token"]}, {}, ""))["error"]["text"]
     with pytest.raises(EmptyMask):
         edited(np.ones((3, 3), bool), "invert", 0)
+
+
+def test_again_goes_on_from_the_seed_that_was_asked_for(actions, tmp_path):
+    state = open_photo(actions, tmp_path, scene(144, 192))
+    speck = [{"tool": "brush", "radius": 0.5, "points": [180, 130]}]
+    first = fill(actions, state, [*SQUARE, *speck], engine="auto", seed=5)["state"]
+    assert sorted(hole["seed"] for hole in first["steps"][1]["report"]["holes"]) == [0, 5]
+    assert first["steps"][1]["report"]["seed"] == 5
+    for number, seed in ((2, 6), (3, 7)):
+        again = fill(actions, state, [], "again", engine="auto")["state"]
+        assert again["steps"][number]["report"]["seed"] == seed and again["steps"][number]["parent"] == 0
+    telea = fill(actions, state, [], "again", engine="telea")["state"]
+    assert telea["steps"][4]["report"]["seed"] == 0
+    assert fill(actions, state, [], "again", engine="detail")["state"]["steps"][5]["report"]["seed"] == 9
+
+
+def test_work_goes_on_from_the_step_that_the_page_shows(actions, tmp_path):
+    state = open_photo(actions, tmp_path)
+    fill(actions, state)
+    session = actions.store.get(state["token"])
+    actions.ask({"action": "go", "token": state["token"], "step": 0})  # in another tab
+    request = {"work": "fill", "token": state["token"], "operations": SPOT, "step": 1}
+    assert last(actions.work(request, {"engine": "telea"}, ""))["state"]["steps"][2]["parent"] == 1
+    assert session.base(None) == 2 and session.base(1) == 1 and session.base(0) == 0
+    restore(session, SPOT)
+    assert session.base(2) == session.current == 3  # what was restored meanwhile counts
+    gone = last(actions.work(request | {"step": 9}, {"engine": "telea"}, ""))
+    assert gone["error"]["kind"] == "gone" and len(session.steps) == 4

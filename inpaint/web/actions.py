@@ -103,7 +103,7 @@ class Actions:
             session = self.store.get(request.get("token"))
             held, work = session, str(request.get("work"))
             if work in ("fill", "again"):
-                wanted = FillRequest(request.get("operations", []), FillOptions(**options), model)
+                wanted = FillRequest(request.get("operations", []), FillOptions(**options), model, _shown(request))
                 how = fill_current if work == "fill" else fill_again
 
                 def do(tell: Listener) -> Message:
@@ -156,7 +156,7 @@ class Actions:
     def _region(self, session: Session, request: Message) -> Message:
         from inpaint.masking import region_mask
 
-        photo = session.pixels(session.current)
+        photo = session.pixels(session.base(_shown(request)))
         return {"mask": self._kept(session, region_mask(session.shape, str(request["region"]), photo))}
 
     def _upload_mask(self, session: Session, request: Message) -> Message:
@@ -223,6 +223,11 @@ class Actions:
         return found
 
 
+def _shown(request: Message) -> int | None:
+    """The step that the page shows, if it says so."""
+    return None if request.get("step") is None else int(request["step"])
+
+
 def language_in(request: Message) -> str:
     """The language in which a request of the page wants its answer."""
     return "zh-CN" if request.get("language") == "zh-CN" else "en"
@@ -280,7 +285,7 @@ def edited(mask: Mask, kind: str, pixels: float) -> Mask:
 
 
 def find_mask(session: Session, work: str, request: Message) -> Mask:
-    """A mask found in the current step: `text`, `scratches` or `object`.
+    """A mask found in the step that is shown: `text`, `scratches` or `object`.
 
     Raises:
         OptionError: another kind.
@@ -288,7 +293,7 @@ def find_mask(session: Session, work: str, request: Message) -> Mask:
     """
     from inpaint.masking import grow
 
-    photo = session.pixels(session.current)
+    photo = session.pixels(session.base(_shown(request)))
     sensitivity = float(request.get("sensitivity", 0.5))
     ways: dict[str, Callable[[], Mask]] = {
         "text": lambda: find_text(photo, sensitivity), "scratches": lambda: find_scratches(photo, sensitivity),

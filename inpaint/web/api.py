@@ -58,7 +58,9 @@ def api_app(service: Service, names: frozenset[str] | None = None, tool_bytes: i
             CORSMiddleware, allow_origins=list(service.origins), allow_methods=["*"], allow_headers=["*"],
             expose_headers=shown,
         )  # fmt: skip
-    app.add_middleware(Gate, names=names, tool_bytes=tool_bytes)
+    app.add_middleware(
+        Gate, names=names, origins=service.origins, keyed=service.keys is not None, tool_bytes=tool_bytes
+    )
     make = app.openapi
 
     def openapi() -> dict[str, Any]:

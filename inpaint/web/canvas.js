@@ -31,7 +31,7 @@ class MaskCanvas {
     this.panels = new Panels(element, this.part, texts, (path) => this.url(path));
     this.work = new Work(this.part, texts, services, {
       changed: () => this.refresh(), gone: () => this.forget(), done: (message) => this.worked(message),
-      token: () => this.state && this.state.token,
+      token: () => this.state && this.state.token, step: () => this.state && this.state.current,
     });
     texts.fillIn(element);
     this.bind();
@@ -93,6 +93,13 @@ class MaskCanvas {
     });
     on(document, "inpaint-failed", () => this.work.fail());
     new ResizeObserver(() => this.resize()).observe(stage);
+    this.watchDensity();
+  }
+
+  // A window moved to another screen may have other pixels, with every size as it was.
+  watchDensity() {
+    const same = window.matchMedia("(resolution: " + (window.devicePixelRatio || 1) + "dppx)");
+    same.addEventListener("change", () => { this.resize(); this.watchDensity(); }, { once: true });
   }
 
   letGo() {
@@ -185,7 +192,7 @@ class MaskCanvas {
       this.pictures[path] = new Promise((resolve, reject) => {
         const image = new Image();
         image.onload = () => resolve(image);
-        image.onerror = () => reject(new Error("picture " + path));
+        image.onerror = () => { delete this.pictures[path]; reject(new Error("picture " + path)); }; // asked for again next time
         image.src = this.url(path);
       });
     }
@@ -203,8 +210,8 @@ class MaskCanvas {
     const left = this.step();
     const reply = await this.work.request("go", { step: number });
     if (!reply) return;
-    const undone = left.parent === number && left.kind === "fill" && left.mask;
-    this.strokes.reset(); // the mask of an undone fill comes back, ready to be changed
+    const undone = left.parent === number && left.kind === "fill" && left.mask && !this.paintedAnew();
+    if (!this.paintedAnew()) this.strokes.reset(); // the mask of an undone fill comes back, ready to be changed
     if (undone) this.strokes.add(await this.fetchMask({ tool: "mask", ...left.mask, mode: "add" }));
     await this.show(reply.state);
     this.say(this.panels.stepName(this.step()));
@@ -373,11 +380,12 @@ class MaskCanvas {
     const box = this.part("stage").getBoundingClientRect();
     if (!box.width) return;
     const ratio = window.devicePixelRatio || 1;
-    const changed = this.canvas.width !== Math.round(box.width * ratio) || this.canvas.height !== Math.round(box.height * ratio);
-    if (changed) {
+    if (this.canvas.width !== Math.round(box.width * ratio) || this.canvas.height !== Math.round(box.height * ratio)) {
       this.canvas.width = Math.round(box.width * ratio);
       this.canvas.height = Math.round(box.height * ratio);
     }
+    this.painter.ratio = ratio;
+    const changed = !this.size || this.size[0] !== box.width || this.size[1] !== box.height;
     this.size = [box.width, box.height];
     if (this.state && (changed || fit === true)) this.view.fit(this.state.width, this.state.height, ...this.size);
     this.setRadius(this.tools.radius);
@@ -465,6 +473,12 @@ class MaskCanvas {
     if (!this.state || this.state.redo < 0) return false;
     const { items } = this.strokes, { mask } = this.step(this.state.redo);
     return !items.length || (items.length === 1 && mask !== null && items[0].id === mask.id && items[0].mode === "add");
+  }
+
+  // Whether more is painted than the mask of some fill, which "last mask" or an undo brings back.
+  paintedAnew() {
+    const kept = this.state.steps.map((step) => step.mask && step.mask.id);
+    return this.strokes.items.some((one) => one.tool !== "mask" || !kept.includes(one.id));
   }
 
   key(event) {

@@ -16,6 +16,7 @@ class Painter {
     Object.assign(this, { canvas, view, look });
     this.context = canvas.getContext("2d");
     this.overlay = document.createElement("canvas"); // the mask, at the size of the shown photo
+    this.ratio = 1; // pixels of the canvas for one of the page, as it was sized
   }
 
   // Lay a raster's pixels inside `box` over the photo, as stripes of a colour and its lighter self: they show on any photo.
@@ -51,8 +52,8 @@ class Painter {
 
   drawNow() {
     const { context, view } = this;
-    const shown = this.look(), ratio = window.devicePixelRatio || 1;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const shown = this.look();
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     if (!shown) return;
     const place = [view.x, view.y, shown.width * view.scale, shown.height * view.scale];

@@ -7,7 +7,7 @@ class Work {
   //   changed()      something begins or ends
   //   gone()         the server no longer has the session
   //   done(message)  slow work has succeeded
-  // and `token()`, the session's.
+  // and `token()`, the session's, `step()`, the one that is shown.
   constructor(part, texts, services, told) {
     Object.assign(this, { part, texts, services, told, text: texts.text });
     this.busy = false;
@@ -17,7 +17,7 @@ class Work {
   }
 
   ask(action, values) {
-    return this.services.ask({ action, language: this.text("locale"), token: this.told.token(), ...values });
+    return this.services.ask({ action, language: this.text("locale"), token: this.told.token(), step: this.told.step(), ...values });
   }
 
   // A quick question; null where it failed, which has been said then.
@@ -40,7 +40,8 @@ class Work {
     this.job = Math.random().toString(36).slice(2);
     this.heard = -1;
     this.setBusy(true);
-    this.services.work({ work, language: this.text("locale"), token: this.told.token(), job: this.job, ...values });
+    const about = { work, language: this.text("locale"), token: this.told.token(), step: this.told.step() };
+    this.services.work({ ...about, job: this.job, ...values });
   }
 
   // What waits for its turn is given up at once; what has begun stops at its next step and then says so.

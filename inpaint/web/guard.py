@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -18,6 +19,10 @@ from inpaint.web.service import LOG, Service
 
 GUARDED = ("/v1/", "/api/v1/", "/cleanup/v1")
 UPLOADS, TOOLS = "/gradio_api/upload", "/gradio_api/mcp"  # of the page; its tools for the Model Context Protocol
+FILES = re.compile(r"/gradio_api/file[=/]")  # what the page shows and hands out
+ELSEWHERE = re.compile(FILES.pattern + r"\s*https?:", re.IGNORECASE)  # which Gradio would fetch and pass on
+# Of every such file, whatever it calls itself: opened on its own it is a page without script and without an origin.
+HARMLESS = ((b"content-security-policy", b"sandbox"), (b"x-content-type-options", b"nosniff"))
 AT_ONCE = 4  # requests of the largest size whose bytes may lie in memory together
 CLIENTS = 10_000  # whose rates are remembered
 PAGE_BYTES = 8 << 20  # of a request to the page that uploads no file: strokes, settings, a login
@@ -72,11 +77,16 @@ class Gate:
         app: what comes next.
         names: of the server, beside `localhost` and this machine's own addresses; requests to others are refused, since
             a web page could have given its own name the address of this machine. None: any.
+        origins: whose web pages may use the page, beside its own; `*`: all.
+        keyed: the API asks for keys, so that it may be called under any name.
         tool_bytes: of a request to a tool of the page, which brings its photos in it; 0: there are none.
     """
 
-    def __init__(self, app: ASGIApp, names: frozenset[str] | None = None, tool_bytes: int = 0) -> None:
-        self.app, self.names, self.tool_bytes = app, names, tool_bytes
+    def __init__(
+        self, app: ASGIApp, names: frozenset[str] | None = None, origins: tuple[str, ...] = (), keyed: bool = False,
+        tool_bytes: int = 0,
+    ) -> None:
+        self.app, self.names, self.origins, self.keyed, self.tool_bytes = app, names, origins, keyed, tool_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -90,10 +100,11 @@ class Gate:
             nonlocal begun
             if begun or cut is None:  # else the refusal below takes the place of what the page makes of half a body
                 begun = True
+                if message["type"] == "http.response.start" and FILES.match(path):
+                    message = {**message, "headers": [*message.get("headers", ()), *HARMLESS]}
                 await send(message)
 
-        if self.names is not None and not _own_name(headers.get("host", "localhost"), self.names):
-            text = "this server is open to this machine alone, as localhost; --cors ORIGIN lets another name in"
+        if text := self._forbidden(path, headers):
             await error_reply(path, 403, "Forbidden", text)(scope, receive, send)
             return
         bounded = receive if path.startswith(GUARDED) else self._bounded(receive, path, headers)
@@ -113,6 +124,18 @@ class Gate:
                 raise
         if cut is not None and not begun:
             await _refusal(path, cut)(scope, receive, send)
+
+    def _forbidden(self, path: str, headers: Headers) -> str:
+        """Why a request is refused, or ""."""
+        api = path.startswith(GUARDED) or path == "/metrics"
+        named = self.names is None or (api and self.keyed) or _own_name(headers.get("host", "localhost"), self.names)
+        if not named:
+            return "this server is open to this machine alone, as localhost; --cors ORIGIN lets another name in"
+        if not api and not _same_origin(headers, self.origins):  # the API has rules of its own, see `Guard`
+            return "web pages of other origins may not use this page"
+        if ELSEWHERE.match(path):
+            return "nothing is fetched from elsewhere"
+        return ""
 
     def _bounded(self, receive: Receive, path: str, headers: Headers) -> Receive:
         if path.rstrip("/") == UPLOADS:  # Gradio bounds each file, and keeps all that is no file in memory

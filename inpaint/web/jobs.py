@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 import shutil
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from inpaint.web.service import Service
     from inpaint.web.tasks import FillTask
 
+LOG = logging.getLogger("inpaint.api")
 ENDED = ("done", "failed", "cancelled")
 SWEEP = 30.0  # seconds between two looks for what is too old
 
@@ -125,8 +127,13 @@ class Jobs:
         turn = self.service.turns.ask(client)
         job = Job(task.folder.name, client, wanted)
         self._jobs[job.name] = job
-        self._keep(job)
-        self._begin(job, turn)
+        try:
+            self._keep(job)
+            self._begin(job, turn)
+        except BaseException:
+            turn.done()
+            del self._jobs[job.name]
+            raise
         return job
 
     def get(self, name: str, client: str) -> Job:
@@ -161,9 +168,9 @@ class Jobs:
                 job.state, job.stage, job.progress = "running", stage, done
 
         limits = self.service.limits
-        wanted = job.wanted | {"options": FillOptions(**job.wanted["options"])}
-        task = FillTask(self.folder(job.name), **wanted, limits=Limits(limits.pixels, limits.body_bytes))
         try:
+            wanted = job.wanted | {"options": FillOptions(**job.wanted["options"])}
+            task = FillTask(self.folder(job.name), **wanted, limits=Limits(limits.pixels, limits.body_bytes))
             outcome = await self.service.serve(turn, task, tell, job.stop, limits.job_seconds, wait=float("inf"))
             job.file, job.media, job.report = outcome.file, outcome.media, outcome.report
             self._end(job, "done")
@@ -172,13 +179,21 @@ class Jobs:
                 self._end(job, "cancelled", error)
         except InpaintError as error:
             self._end(job, "failed", error)
+        except Exception:  # a job of another version, or no process can be started
+            LOG.exception("job %s failed", job.name)
+            self._end(job, "failed", InpaintError("something went wrong on the server, its log says what"))
+        finally:
+            turn.done()
 
     def _end(self, job: Job, state: str, error: InpaintError | None = None) -> None:
         job.state, job.stage, job.ended = state, "", time.time()
         job.progress = 1.0 if state == "done" else job.progress
         job.error = None if error is None else {"error": type(error).__name__, "detail": str(error)}
         if job.name in self._jobs:
-            self._keep(job)
+            try:
+                self._keep(job)
+            except InpaintError as fault:  # it is done again after a restart
+                LOG.warning("job %s: %s", job.name, fault)
 
     def _keep(self, job: Job) -> None:
         folder = self.folder(job.name)

@@ -86,7 +86,7 @@ def own_names(args: argparse.Namespace, keys: bool) -> frozenset[str] | None:
 
     Args:
         args: of `serve_options.add_options`.
-        keys: whether the API asks for a key.
+        keys: whether everything that is served asks for a key.
 
     Returns:
         names for `Gate`; None: any, where others may come or a login keeps them out.
@@ -103,6 +103,7 @@ def own_names(args: argparse.Namespace, keys: bool) -> frozenset[str] | None:
 def build_app(
     actions: "Actions", *, auth: Callable[[str, str], bool] | None = None, root_path: str | None = None,
     queue_size: int = 32, mcp: bool = False, service: "Service | None" = None, names: frozenset[str] | None = None,
+    origins: tuple[str, ...] = (),
 ) -> "FastAPI":  # fmt: skip
     """The page at `/`, the HTTP API beside it, and `/health`, which answers as soon as fills are possible.
 
@@ -112,8 +113,8 @@ def build_app(
         root_path: where a proxy shows the page, such as `/inpaint`.
         queue_size: jobs that may wait; more are refused.
         mcp: offer the endpoints as tools over the Model Context Protocol.
-        service: the API; None for the page alone.
-        names: as for `Gate`.
+        service: the API, which brings `origins` of its own; None for the page alone.
+        names, origins: as for `Gate`.
     """
     import gradio as gr
     from fastapi import FastAPI
@@ -128,7 +129,7 @@ def build_app(
         actions.turns = service.turns
     else:
         app = FastAPI(title="Inpaint", docs_url=None, redoc_url=None, openapi_url=None)
-        app.add_middleware(Gate, names=names, tool_bytes=TOOL_BYTES if mcp else 0)
+        app.add_middleware(Gate, names=names, origins=origins, tool_bytes=TOOL_BYTES if mcp else 0)
 
         @app.get("/health")
         def health() -> dict[str, str]:
@@ -166,7 +167,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
         raise OptionError("--mcp cannot be had with --auth-file: its tools have no way to log in")
     page = not getattr(args, "no_page", False)
     service: Service | None = make_service(args, lazy=not needs_api)
-    names = own_names(args, service is not None and service.keys is not None)
+    names = own_names(args, keys=not page and service is not None and service.keys is not None)
     if service is not None and service.keys is None and keys_needed(args):
         how = "make a key with --add-key NAME --api-keys FILE, or say --insecure"
         if needs_api:
@@ -186,7 +187,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
         threading.Thread(target=warm_up, daemon=True, name="warm-up").start()
     app = build_app(
         actions, auth=auth, root_path=args.root_path, queue_size=args.queue, mcp=args.mcp, service=service,
-        names=names,
+        names=names, origins=tuple(args.cors),
     )  # fmt: skip
     try:
         _run(app, args, service)

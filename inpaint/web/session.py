@@ -167,6 +167,23 @@ class Session:
             chain = self.chain(number)
             self._redo.update(pairwise(chain))
 
+    def base(self, shown: int | None) -> int:
+        """The step that new work goes on from: the one that a page shows, with what was restored in it since.
+
+        Args:
+            shown: its number; another page of the same photo may have gone elsewhere. None: the current step.
+
+        Raises:
+            SessionGone: there is no such step.
+        """
+        with self.lock:
+            if shown is None:
+                return self.current
+            self._step(shown)
+            chain = self.chain(self.current)
+            since = chain[chain.index(shown) + 1 :] if shown in chain else chain
+            return self.current if all(self.steps[number].kind == "restore" for number in since) else shown
+
     def add_mask(self, mask: Mask) -> str:
         """Keep a mask, bool (H, W); returns its id."""
         with self.lock:

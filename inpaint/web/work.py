@@ -31,11 +31,12 @@ class Busy(InpaintError):
 
 @dataclass(frozen=True)
 class FillRequest:
-    """What to fill: the painted operations, how, and with which network."""
+    """What to fill: the painted operations, how, with which network, and over which step (None: the current one)."""
 
     operations: list[Operation]
     options: FillOptions = FillOptions()
     model: str = ""
+    step: int | None = None
 
 
 def painted(session: Session, operations: list[Operation]) -> Mask:
@@ -50,7 +51,7 @@ def painted(session: Session, operations: list[Operation]) -> Mask:
 
 
 def fill_current(session: Session, networks: Networks, request: FillRequest, tell: Listener | None = None) -> int:
-    """Fill what was painted over the current step; every candidate becomes a step, the best the current one.
+    """Fill what was painted over the step that is shown; every candidate becomes a step, the best the current one.
 
     Returns:
         the number of the best step.
@@ -59,21 +60,21 @@ def fill_current(session: Session, networks: Networks, request: FillRequest, tel
         InpaintError: nothing was painted, a setting is wrong, or the fill was cancelled; no step is added.
     """
     with session.lock:  # where the original is being restored, that step comes first
-        parent = session.current
+        parent = session.base(request.step)
     return _fill(session, networks, parent, painted(session, request.operations), request, tell)
 
 
 def fill_again(session: Session, networks: Networks, request: FillRequest, tell: Listener | None = None) -> int:
-    """Fill the current step's mask once more, from the step before it, with the seed after its own.
+    """Fill the shown step's mask once more, from the step before it, with the seed after the one asked for then.
 
     Raises:
-        MaskError: the current step was not filled.
+        MaskError: that step was not filled.
         InpaintError: as `fill_current`.
     """
-    step = session.steps[session.current]
+    step = session.steps[session.base(request.step)]
     if step.kind != "fill":
         raise MaskError("there is no fill to repeat yet")
-    options = asdict(request.options) | {"seed": int(step.report["seed"]) + 1}
+    options = asdict(request.options) | {"seed": int(step.report["asked_seed"]) + 1}
     request = FillRequest([], FillOptions(**options), request.model)
     return _fill(session, networks, step.parent, session.mask(step.mask), request, tell)
 
@@ -108,6 +109,7 @@ def describe_fill(
         "filled": report.filled_pixels, "kept": int(hole.size - report.filled_pixels),
         "changed": int((differs & ~hole).sum()), "notes": report.notes, "holes": [asdict(h) for h in report.holes],
         "model": request.model or networks.names[0], "dilate": request.options.dilate,
+        "asked_seed": request.options.seed,
     }  # fmt: skip
 
 
