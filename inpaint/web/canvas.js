@@ -93,13 +93,6 @@ class MaskCanvas {
     });
     on(document, "inpaint-failed", () => this.work.fail());
     new ResizeObserver(() => this.resize()).observe(stage);
-    this.watchDensity();
-  }
-
-  // A window moved to another screen may have other pixels, with every size as it was.
-  watchDensity() {
-    const same = window.matchMedia("(resolution: " + (window.devicePixelRatio || 1) + "dppx)");
-    same.addEventListener("change", () => { this.resize(); this.watchDensity(); }, { once: true });
   }
 
   letGo() {
@@ -404,7 +397,11 @@ class MaskCanvas {
     this.draw();
   }
 
-  draw() { this.painter.draw(); }
+  draw() {
+    // A window moved to another screen may have other pixels, with every size as it was, and no event says so everywhere.
+    if (this.size && this.painter.ratio !== (window.devicePixelRatio || 1)) this.resize();
+    else this.painter.draw();
+  }
 
   look() {
     const { state, photo, before, holding, tools } = this;
