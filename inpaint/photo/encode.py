@@ -1,7 +1,6 @@
 """A `Photo` to the bytes of a file, and what the format made it lose."""
 
 import io
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +15,7 @@ from inpaint.photo import png, segments
 from inpaint.photo.colour import from_rgb, srgb_profile
 from inpaint.photo.formats import BY_NAME, Format
 from inpaint.photo.jpeg import encode_jpeg, has_rare_chroma, is_progressive
-from inpaint.photo.metadata import CODED_COLOURS
+from inpaint.photo.metadata import with_coded_colours
 from inpaint.photo.palette import exact_palette, reduced_palette
 from inpaint.photo.picture import Photo, Pixels
 from inpaint.photo.pillow_limit import pixels_allowed
@@ -363,15 +362,7 @@ def _avif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:
     def write(given: Image.Image, quality: int) -> bytes:
         return _write(given, "AVIF", quality=quality, speed=AVIF_SPEED, **chroma, **packets)
 
-    return _with_coded_colours(_about_as_large(photo, "AVIF", picture, write), photo.metadata.cicp), False, []
-
-
-def _with_coded_colours(avif: bytes, cicp: tuple[int, int] | None) -> bytes:
-    """An AVIF that says how its colours are meant, for which Pillow has no setting."""
-    place = avif.find(CODED_COLOURS) + len(CODED_COLOURS)
-    if cicp is None or place < len(CODED_COLOURS):
-        return avif
-    return avif[:place] + struct.pack(">HH", *cicp) + avif[place + 4 :]
+    return with_coded_colours(_about_as_large(photo, "AVIF", picture, write), photo.metadata.cicp), False, []
 
 
 def _heif(photo: Photo, lossless: bool) -> tuple[bytes, bool, list[str]]:

@@ -26,7 +26,7 @@ NOT_PASSED_ON = STRUCTURE_TAGS | PICTURE_TAGS | {ICC_TAG, XMP_TAG, IPTC_TAG, CRE
 _CREDENTIALS = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of a box in AVIF and HEIC
 # ITU-T H.273: primaries and transfer as readers take them where nothing is said, and where it is said that nothing is.
 _SRGB, _UNSTATED = (1, 13), 2
-CODED_COLOURS = b"colrnclx"  # of a box in AVIF and HEIC (ISO 14496-12, section 12.1.5): primaries, transfer, matrix
+_CODED_COLOURS = b"colrnclx"  # of a box in AVIF and HEIC (ISO 14496-12, section 12.1.5): primaries, transfer, matrix
 _GIF_CREDENTIALS = b"\x21\xff\x0bC2PA_GIF"
 # XMP part 3, section 1.1.2: the packet is no chain of blocks, so a ramp of bytes behind it leads readers out.
 _GIF_XMP, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\1" + bytes(range(255, -1, -1)) + b"\0"
@@ -184,9 +184,17 @@ def _cicp(picture: Any, data: bytes) -> tuple[int, int] | None:
     if picture.format == "HEIF":
         box = picture.info.get("nclx_profile") or {}
         stated = int(box.get("color_primaries", _UNSTATED)), int(box.get("transfer_characteristics", _UNSTATED))
-    elif picture.format == "AVIF" and 0 <= (start := data.find(CODED_COLOURS)) < len(data) - 12:
-        stated = struct.unpack_from(">HH", data, start + len(CODED_COLOURS))
+    elif picture.format == "AVIF" and 0 <= (start := data.find(_CODED_COLOURS)) < len(data) - 12:
+        stated = struct.unpack_from(">HH", data, start + len(_CODED_COLOURS))
     return None if stated in (_SRGB, (_UNSTATED, _UNSTATED)) or max(stated) > 255 else stated
+
+
+def with_coded_colours(avif: bytes, cicp: tuple[int, int] | None) -> bytes:
+    """An AVIF that says how its colours are meant (`Metadata.cicp`), for which Pillow has no setting."""
+    place = avif.find(_CODED_COLOURS) + len(_CODED_COLOURS)
+    if cicp is None or place < len(_CODED_COLOURS):
+        return avif
+    return avif[:place] + struct.pack(">HH", *cicp) + avif[place + 4 :]
 
 
 def _xmp(picture: Any, data: bytes) -> bytes | None:
