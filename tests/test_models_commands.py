@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,8 +144,9 @@ def test_an_export_that_fills_otherwise_leaves_the_old_file(tmp_path, monkeypatc
         def __call__(self, photo, mask):
             return photo + 1
 
-    write = lambda network, path, guide: path.write_bytes(b"the new one")  # noqa: E731
-    monkeypatch.setattr("inpaint.models.export.export_onnx", write)
+    written = SimpleNamespace(metadata_props={}), lambda path, **_: Path(path).write_bytes(b"the new one")
+    program = SimpleNamespace(model=written[0], save=written[1])
+    monkeypatch.setattr("torch.onnx.export", lambda *_, **__: program)
     monkeypatch.setattr("inpaint.models.runtime.OnnxNetwork", Other)
     assert main(["models", "export", "dilated", "--onnx", str(tmp_path / "a.onnx"), "--overwrite"]) == 1
     assert "a.onnx: gives another fill than the network" in capsys.readouterr().err

@@ -67,7 +67,6 @@ def run(args: argparse.Namespace) -> None:
     from inpaint.errors import OptionError
     from inpaint.models.effective_field import draw_fields, effective_field
     from inpaint.models.receptive_field import widest_hole
-    from inpaint.photo.staging import Staging
 
     if args.size < 16 or (args.photo is not None and args.photo < args.size):
         raise OptionError(f"--size must be at least 16 and --photo not below it, got {args.size} and {args.photo}")
@@ -81,9 +80,7 @@ def run(args: argparse.Namespace) -> None:
     measured = effective_field(call, args.size, 0 if args.what in MODULES else hole)
     across = None if theory is None else widest_hole(theory, args.size)
     if args.plot:
-        with Staging(overwrite=args.overwrite) as staging:
-            draw_fields(f"{args.what}, {weights}", theory, measured, staging.reserve(args.plot))
-            staging.commit()
+        draw_fields(f"{args.what}, {weights}", theory, measured, args.plot, args.overwrite)
     if args.json:
         print(json.dumps({
             "name": args.what, "weights": weights, "field": theory and theory.field, "stride": theory and theory.stride,

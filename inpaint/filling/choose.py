@@ -59,7 +59,7 @@ def hole_depth(hole: NDArray[np.bool_]) -> float:
 
 def is_sieve(hole: NDArray[np.bool_]) -> bool:
     """Whether a hole, bool (H, W), is shallow everywhere and leaves hardly a patch to copy: pixels hidden at random."""
-    return hole_depth(hole) <= HAIRLINE and int(valid_sources(hole).sum()) < MIN_SOURCES
+    return int(valid_sources(hole).sum()) < MIN_SOURCES and hole_depth(hole) <= HAIRLINE
 
 
 def network_suffices(photo: tuple[int, ...], window: tuple[int, ...]) -> bool:

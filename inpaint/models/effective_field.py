@@ -5,6 +5,7 @@ networks", section 3: the mean over random inputs of the absolute gradient. Devi
 a hole, because that is where an inpainting network must look far, and the field is the square that holds 95 % of it.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from inpaint.errors import InpaintError, OptionError, OutputError
 from inpaint.models.receptive_field import Field
+from inpaint.photo.staging import Staging
 
 SHARE = 0.95  # of the gradient that the effective field holds
 
@@ -102,7 +104,9 @@ def square_of(weights: NDArray[np.float64], share: float) -> int:
     return 2 * radius + 1
 
 
-def draw_fields(title: str, theory: Field | None, measured: EffectiveField, path: Path) -> None:
+def draw_fields(
+    title: str, theory: Field | None, measured: EffectiveField, path: Path, overwrite: bool = True
+) -> None:
     """Draw the growth of the view layer by layer, and what was measured.
 
     Args:
@@ -110,6 +114,7 @@ def draw_fields(title: str, theory: Field | None, measured: EffectiveField, path
         theory: layers and their views, or None where they are not known.
         measured: the gradient.
         path: file to write; its ending names the format.
+        overwrite: replace a file that is there.
 
     Raises:
         InpaintError: matplotlib is not installed.
@@ -150,7 +155,11 @@ def draw_fields(title: str, theory: Field | None, measured: EffectiveField, path
     looks.set(title=f"where it looks, {measured.size} px", xlim=(-0.5, edge), ylim=(edge, -0.5))
     looks.legend(loc="lower right", fontsize=8, facecolor="#444444", labelcolor="white")
     figure.colorbar(picture, ax=looks, shrink=0.8, label="share of the gradient")
+    picture = io.BytesIO()
     try:
-        figure.savefig(path, dpi=100)
-    except (OSError, ValueError) as error:
+        figure.savefig(picture, format=path.suffix[1:], dpi=100)
+    except ValueError as error:
         raise OutputError(f"{path}: cannot be written ({error})") from None
+    with Staging(overwrite=overwrite) as staging:
+        staging.add(path, picture.getvalue())
+        staging.commit()

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from inpaint.errors import InpaintError, OutputError
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.runtime import CONTRACT
+from inpaint.photo.staging import Staging
 
 OPSET = 18  # the first with Col2Im, which pastes the patches of contextual attention
 
@@ -52,13 +53,18 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def export_onnx(network: InpaintingNetwork, path: Path, guide: bool = False) -> None:
+def export_onnx(
+    network: InpaintingNetwork, path: Path, guide: bool = False, accept: Callable[[Path], None] = lambda file: None,
+    overwrite: bool = True,
+) -> None:  # fmt: skip
     """Write a network as ONNX, padding included: inputs `photo` and `mask`, output `fill`, as the contract says.
 
     Args:
         network: in evaluation mode, on the CPU.
         path: file to write.
         guide: take `guide` and `guided` too, so that the file can fill octave by octave; for networks with a guide.
+        accept: called with the finished file before it appears at `path`; what it raises keeps it away.
+        overwrite: replace a file that is there.
 
     Raises:
         InpaintError: onnx or onnxscript is not installed.
@@ -85,7 +91,11 @@ def export_onnx(network: InpaintingNetwork, path: Path, guide: bool = False) -> 
         )  # fmt: skip
     assert program is not None
     program.model.metadata_props[CONTRACT] = "photo in [-1, 1], mask 1 = hole, fill before compositing"
-    try:
-        program.save(str(path), external_data=False)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+    with Staging(overwrite=overwrite) as staging:
+        hidden = staging.reserve(path)
+        try:
+            program.save(str(hidden), external_data=False)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        accept(hidden)
+        staging.commit()

@@ -203,9 +203,11 @@ class MaskCanvas {
     const left = this.step();
     const reply = await this.work.request("go", { step: number });
     if (!reply) return;
-    const undone = left.parent === number && left.kind === "fill" && left.mask && !this.paintedAnew();
-    if (!this.paintedAnew()) this.strokes.reset(); // the mask of an undone fill comes back, ready to be changed
-    if (undone) this.strokes.add(await this.fetchMask({ tool: "mask", ...left.mask, mode: "add" }));
+    if (!this.paintedAnew()) {
+      this.strokes.reset(); // the mask of an undone fill comes back, ready to be changed
+      const undone = left.parent === number && left.kind === "fill" && left.mask;
+      if (undone) this.strokes.add(await this.fetchMask({ tool: "mask", ...left.mask, mode: "add" }));
+    }
     await this.show(reply.state);
     this.say(this.panels.stepName(this.step()));
   }

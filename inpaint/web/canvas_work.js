@@ -17,8 +17,10 @@ class Work {
   }
 
   ask(action, values) {
-    return this.services.ask({ action, language: this.text("locale"), token: this.told.token(), step: this.told.step(), ...values });
+    return this.services.ask({ action, ...this.about(), ...values });
   }
+
+  about() { return { language: this.text("locale"), token: this.told.token(), step: this.told.step() }; }
 
   // A quick question; null where it failed, which has been said then.
   async request(action, values = {}) {
@@ -40,8 +42,7 @@ class Work {
     this.job = Math.random().toString(36).slice(2);
     this.heard = -1;
     this.setBusy(true);
-    const about = { work, language: this.text("locale"), token: this.told.token(), step: this.told.step() };
-    this.services.work({ ...about, job: this.job, ...values });
+    this.services.work({ work, ...this.about(), job: this.job, ...values });
   }
 
   // What waits for its turn is given up at once; what has begun stops at its next step and then says so.
