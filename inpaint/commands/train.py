@@ -29,6 +29,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.add_argument("--nets", type=Path, metavar="DIR", help="SqueezeNet and LPIPS files (or INPAINT_NETS)")
     command.add_argument("--init", type=Path, metavar="WEIGHTS", help="weights file to start from")
     command.add_argument(
+        "--widen", action="store_true", help="give the network of --init the preset's channels; its fills stay the same"
+    )
+    command.add_argument(
         "--silhouettes", type=Path, metavar="FILE|DIR",
         help="give half of the object masks these shapes: from `inpaint mask silhouettes` (.npz), or a folder of masks",
     )  # fmt: skip
@@ -51,7 +54,8 @@ def run(args: argparse.Namespace) -> None:
         given["steps"] = None  # of a preset that counts them
     config = replace(PRESETS[args.preset], seed=args.seed, **given)
     trainer = run_training(
-        args.photos, args.output, config, args.nets, args.resume, args.init, args.device, args.silhouettes, args.only
+        args.photos, args.output, config, args.nets, args.resume, args.init, args.device, args.silhouettes, args.only,
+        args.widen,
     )
     if trainer.accelerator.is_main_process:
         print(

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 
 from inpaint.errors import OptionError, OutputError, WeightsError
 from inpaint.masking.silhouettes import Silhouettes, kinds_with, read_silhouettes
+from inpaint.models.dilated import Dilated, DilatedConfig
 from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.precision import pick_precision
@@ -26,6 +27,7 @@ from inpaint.training.scenes import SceneBatches, Scenes
 from inpaint.training.trainer import Trainer, read_state
 from inpaint.training.validation import Validation, held_out
 from inpaint.training.watch import Watch
+from inpaint.training.widen import widen
 
 NETS_VARIABLE = "INPAINT_NETS"
 
@@ -56,15 +58,23 @@ def pick_accelerator(device: str) -> Accelerator:
     return accelerator
 
 
-def build_generator(config: TrainingConfig, init: Path | None) -> InpaintingNetwork:
-    """The network of a run, fresh or from a weights file.
+def build_generator(config: TrainingConfig, init: Path | None, wider: bool = False) -> InpaintingNetwork:
+    """The network of a run: fresh; or a weights file's, whatever its size, or with `wider` widened to the config's.
 
     Raises:
-        OptionError: unknown network or config.
+        OptionError: unknown network or config, or one to which the file's network cannot be widened.
         WeightsError: the file does not fit.
     """
     if init is not None:
-        return load_weights(init, config.network)[0].train().requires_grad_(True)
+        network = load_weights(init, config.network)[0].train().requires_grad_(True)
+        if not wider:
+            return network
+        if not isinstance(network, Dilated):
+            raise OptionError(f"{init}: holds the network {config.network}, only dilated can be widened")
+        try:
+            return widen(network, DilatedConfig(**config.network_config))
+        except OptionError as error:
+            raise OptionError(f"{init}: {error}") from None
     if config.network not in NETWORKS:
         raise OptionError(f"network must be one of {', '.join(NETWORKS)}, got {config.network!r}")
     spec = NETWORKS[config.network]
@@ -117,6 +127,7 @@ def keep_list(given: Path | None, output: Path, resume: bool) -> Path | None:
 def run_training(
     photos: list[Path], output: Path, config: TrainingConfig, nets: Path | None = None, resume: bool = False,
     init: Path | None = None, device: str = "auto", silhouettes: Path | None = None, only: Path | None = None,
+    wider: bool = False,
 ) -> Trainer:
     """Train until the run is over or a signal asks to stop; state and weights lie in `output`.
 
@@ -132,12 +143,15 @@ def run_training(
             that goes on without a new one keeps its own.
         only: text file with the names of the photos that are learnt from, one a line; kept in the same way. Those that
             are held out are the same with and without it.
+        wider: give the network of `init` the config's channels; it starts with the same fills (`widen`).
 
     Raises:
         InpaintError: photos, nets or state cannot be used; the text names the file.
     """
     if resume and init is not None:
         raise OptionError("--resume goes on from a run's own state, so it does not go with --init")
+    if wider and init is None:
+        raise OptionError("--widen needs a trained network to widen: give --init WEIGHTS")
     state = output / "state.pt"
     if resume and not state.is_file():
         raise OutputError(f"{state}: not found, there is nothing to resume")
@@ -151,7 +165,9 @@ def run_training(
     torch.manual_seed(config.seed)
     if accelerator.device.type != "cuda":
         config = replace(config, compile=False)
-    generator = build_generator(config, init)
+    kept = read_state(state, config) if resume else {}
+    built = replace(config, network_config=kept.get("architecture", config.network_config))  # as --init had it
+    generator = build_generator(built, init, wider)
     if config.scene_share and not generator.takes_guide:
         raise OptionError(f"scene_share needs a network that takes a guide, {config.network} takes none")
     adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](config.size))
@@ -172,7 +188,7 @@ def run_training(
     if config.scene_share:
         filler = copy.deepcopy(generator).eval().requires_grad_(False)
         if resume:
-            filler.load_state_dict(read_state(state, config, generator)["averaged"])
+            filler.load_state_dict(kept["averaged"])
         filler.to(accelerator.device)
         filler.to(pick_precision(filler, accelerator.device))
         with accelerator.main_process_first():

@@ -32,8 +32,8 @@ from inpaint.training.muon import Muon
 FIXED = ("network", "network_config", "discriminator", "size", "optimizer", "discriminator_optimizer")
 
 
-def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork) -> dict[str, Any]:
-    """What `Trainer.save` wrote, if a run with this config and generator may go on from it.
+def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork | None = None) -> dict[str, Any]:
+    """What `Trainer.save` wrote, if a run with this config and generator (None: the state's own) may go on from it.
 
     Raises:
         OutputError: the state cannot be read.
@@ -49,8 +49,8 @@ def read_state(file: Path, config: TrainingConfig, generator: InpaintingNetwork)
     for name in FIXED:
         if name in theirs and theirs[name] != ours[name]:
             raise OptionError(f"{file}: was trained with {name} {theirs[name]}, got {ours[name]}")
-    built = asdict(generator.config)
-    if state.get("architecture", built) != built:  # a default may have changed since the run began
+    built = asdict(generator.config) if generator else {}
+    if generator and state.get("architecture", built) != built:  # a default may have changed since the run began
         raise OptionError(f"{file}: was trained with the network {state['architecture']}, got {built}")
     return state
 
