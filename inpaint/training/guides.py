@@ -4,32 +4,59 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inpaint.filling.structure import SMALLER
 from inpaint.models.layers import composite
 from inpaint.training.batches import OWN, TRUE, Batch
 
 
 def halve(photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Make photos and holes half as large; known pixels are averaged without the hole.
+    """Make photos and holes half as large, as `shrink`."""
+    return shrink(photo, mask, photo.shape[-1] // 2)
+
+
+def shrink(photo: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Make photos and holes smaller; known pixels are averaged without the hole, as filling does.
 
     Args:
-        photo: float (B, 3, H, W), H and W even.
-        mask: float (B, 1, H, W), 1 = hole.
+        photo: float (B, 3, S, S).
+        mask: float (B, 1, S, S), 1 = hole.
+        side: s, at most S.
 
     Returns:
-        photo (B, 3, H/2, W/2) and mask (B, 1, H/2, W/2), 1 where less than half of a pixel was known.
+        photo (B, 3, s, s) and mask (B, 1, s, s), 1 where less than half of a pixel was known.
     """
-    share = F.avg_pool2d(1 - mask, 2)
-    small = F.avg_pool2d(photo * (1 - mask), 2) / share.clamp_min(1e-3)
-    return small, (share < 0.5).float()
+    share = _area(1 - mask, side)
+    return _area(photo * (1 - mask), side) / share.clamp_min(1e-3), (share < 0.5).float()
+
+
+def _area(values: Tensor, side: int) -> Tensor:
+    """Means over the squares (B, C, s, s) that pixels (B, C, S, S) fall into, by their share of each."""
+    old = values.shape[-1]
+    if old == 2 * side:
+        return F.avg_pool2d(values, 2)
+    edges = torch.arange(side + 1, device=values.device, dtype=values.dtype) * (old / side)
+    pixels = torch.arange(old, device=values.device, dtype=values.dtype)
+    overlap = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
+    weights = overlap.clamp_min(0) * (side / old)  # (s, S), rows sum to 1
+    with torch.autocast(values.device.type, enabled=False):  # bfloat16 would move thresholds and colours
+        return weights @ values @ weights.T
 
 
 def own_fill(averaged: nn.Module, photo: Tensor, mask: Tensor, coarsest: int) -> Tensor:
-    """Photos float (B, 3, S, S) with their holes filled octave by octave, the first at most `coarsest` pixels wide."""
-    if photo.shape[-1] <= coarsest:
-        prediction = averaged(photo, mask)
+    """Photos float (B, 3, S, S) with their holes filled octave by octave, the first at most `coarsest` pixels wide.
+
+    The first is averaged with fills at still smaller sizes, as `fill_octaves` does it.
+    """
+    side = photo.shape[-1]
+    if side <= coarsest:
+        fills = [averaged(photo, mask).float().clamp(-1, 1)]
+        for share in SMALLER:
+            fill = averaged(*shrink(photo, mask, round(side * share))).float().clamp(-1, 1)
+            fills.append(F.interpolate(fill, size=side, mode="bicubic"))
+        prediction = torch.stack(fills).mean(dim=0)
     else:
         coarse = own_fill(averaged, *halve(photo, mask), coarsest)
-        prediction = averaged(photo, mask, F.interpolate(coarse, size=photo.shape[-2:], mode="bilinear"))
+        prediction = averaged(photo, mask, F.interpolate(coarse, size=side, mode="bilinear"))
     return composite(prediction.float().clamp(-1, 1), photo, mask)
 
 

@@ -210,8 +210,8 @@ def draw_crop(
         return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
     whole = photo.astype(np.float32)
-    truth = sized(whole)
-    _, hole = shrink_known(whole, scene.mask, size)
+    known, hole = shrink_known(whole, scene.mask, size)
+    truth = np.where(hole[..., None], sized(whole), known)  # partly hidden pixels show nothing of the hole, as in filling
     rows, columns = np.nonzero(hole)
     if not len(rows):
         return None
