@@ -4,7 +4,7 @@ taps.png      which pixels three layers reach, and over how many paths
 growth.png    the view against the weights that it costs, for four ways of growing it
 position.png  what is left of a thin drawing after pooling, and after dilated layers of the same view
 fields.png    the networks' views, layer by layer
-dilated.png   the default network with its shipped weights: where it looks to fill the middle of a hole
+dilated.webp  the default network with its shipped weights: where it looks to fill the middle of a hole
 """
 
 import sys
@@ -148,8 +148,7 @@ def main(folder: Path) -> None:
     draw_networks(folder / "fields.png")
     network = load_network("dilated")
     theory, measured = theoretical_field(network), effective_field(network)
-    draw_fields("dilated, shipped weights", theory, measured, folder / "dilated.png")
-    Image.open(folder / "dilated.png").convert("RGB").quantize(64).save(folder / "dilated.png", optimize=True)
+    draw_fields("dilated, shipped weights", theory, measured, folder / "dilated.webp")
 
 
 if __name__ == "__main__":
