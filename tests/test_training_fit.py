@@ -1,13 +1,19 @@
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import SafetensorError
 
 from inpaint.cli import main
+from inpaint.errors import OutputError
+from inpaint.models import weights
+from inpaint.models.dilated import Dilated, DilatedConfig
 from inpaint.models.weights import load_weights
 from inpaint.training import fit
+from inpaint.training.data import PhotoCache
 from tests.conftest import scene
 
 
@@ -64,3 +70,65 @@ def test_missing_masks_and_weights(folder, capsys):
     assert "none: file not found" in capsys.readouterr().err
     assert run(folder, "--weights", str(folder / "none.safetensors")) == 1
     assert "none.safetensors: file not found" in capsys.readouterr().err
+
+
+def test_masks_are_found_as_batch_finds_them(folder, capsys, monkeypatch):
+    learnt = {}
+
+    def spy(photos, masks):
+        learnt.update({Path(name).name: [mask.name for mask in masks.get(name, [])] for name in photos.names})
+        return known_pixels(photos, masks)
+
+    known_pixels = fit.known_pixels
+    monkeypatch.setattr(fit, "known_pixels", spy)
+    (folder / "masks" / "0.png").rename(folder / "photos" / "0_mask.png")
+    (folder / "masks" / "1.png").rename(folder / "photos" / "1_mask.PNG")
+    Image.fromarray(scene(160, 200, 5)).save(folder / "photos" / "third.png")
+    run(folder, "-m", str(folder / "photos"), "--minutes", "0.02")
+    assert learnt == {"0.png": ["0_mask.png"], "1.png": ["1_mask.PNG"], "third.png": []}
+    assert "2 of 3 photos have masks, which are not learnt" in capsys.readouterr().out
+
+
+def test_masks_in_a_folder_of_the_photos_are_no_photos(folder, capsys):
+    (folder / "masks").rename(folder / "photos" / "masks")
+    run(folder, "-m", str(folder / "photos" / "masks"), "--minutes", "0.02")
+    assert "2 of 2 photos have masks" in capsys.readouterr().out
+
+
+def test_a_mask_over_the_stored_photo_is_turned_like_it(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo, mask = scene(160, 200), np.zeros((160, 200), np.uint8)
+    mask[28:62, 38:92] = 255
+    Image.fromarray(photo).save(folder / "turned.png", exif=exif)
+    Image.fromarray(mask).save(folder / "stored.png")
+    cache = PhotoCache([folder / "turned.png"], folder / "cache", fit.FIT.size, 1024, minimum=1)
+    (known,) = fit.known_pixels(cache, {cache.names[0]: [folder / "stored.png"]})
+    assert known.shape == (200, 160) and np.array_equal(known, np.rot90(mask == 0, -1))
+
+
+def test_a_folder_of_masks_for_other_photos_is_refused(folder, capsys):
+    for name in ("0", "1"):
+        (folder / "masks" / f"{name}.png").rename(folder / "masks" / f"other{name}.png")
+    assert run(folder, "-m", str(folder / "masks")) == 3
+    assert "masks: no photo has a mask there" in capsys.readouterr().err
+
+
+def test_nothing_is_written_over_unasked(folder, capsys):
+    (folder / "own.md").write_text("mine")
+    assert run(folder, "--minutes", "0.01") == 1
+    assert "own.md: exists already, use --overwrite" in capsys.readouterr().err
+    assert (folder / "own.md").read_text() == "mine"
+    assert main(["fit", str(folder / "photos"), "-o", str(folder / "own.onnx")]) == 1
+    assert "own.onnx: weights are written to a file ending in .safetensors" in capsys.readouterr().err
+
+
+def test_weights_that_cannot_be_written_leave_nothing_and_say_so(tmp_path, monkeypatch):
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(weights, "save_file", full)
+    with pytest.raises(OutputError, match=r"own\.safetensors: cannot be written \(No space left"):
+        weights.save_weights(Dilated(DilatedConfig(8, 4, (1,))), "dilated", tmp_path / "own.safetensors", {})
+    assert not list(tmp_path.iterdir())

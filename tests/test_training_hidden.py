@@ -111,6 +111,6 @@ def test_nothing_of_a_hole_is_left_in_the_known_pixels_of_a_photo_made_smaller(t
         (tmp_path / str(number)).mkdir()
         Image.fromarray(photo).save(tmp_path / str(number) / "a.png", compress_level=1)
         cache = PhotoCache([tmp_path / str(number)], tmp_path / "cache", FIT.size, LONGEST_SHORT_SIDE, minimum=1)
-        (known,) = known_pixels(cache, tmp_path / "masks")
+        (known,) = known_pixels(cache, {cache.names[0]: [tmp_path / "masks" / "a.png"]})
         pixels.append(cache.photo(0)[known])
     assert cache.shapes == [(1024, 1092)] and np.array_equal(*pixels) and known.mean() > 0.95

@@ -72,6 +72,7 @@ def test_train_command_refuses_clearly(folder, capsys, monkeypatch):
     refused("does not go with --init", "--resume", "--init", "x", code=2)
     refused("size must be a multiple of 16", "--size", "50", code=2)
     refused("steps must be at least 1", "--steps", "0", code=2)
+    refused("seed must be 0 or more, got -1", "--seed", "-1", code=2)
     refused("threads must be between 1 and 1024", "--threads", "0", code=2)
     refused("only 0 usable photos, need at least 16 (19 unreadable", "--preset", "smoke", "--size", "128")
     if not torch.cuda.is_available():

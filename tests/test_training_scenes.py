@@ -230,3 +230,27 @@ def test_truth_hole_and_guide_lie_on_each_other_in_every_octave(network, size):
             truth, hidden, guide = crop
             errors.append(np.abs(truth - guide)[~hidden].mean())
     assert len(errors) > 20 and max(errors) < 1.5  # of 255: the guide is the truth enlarged, where it is known
+
+
+def test_the_rim_of_a_crop_shows_nothing_of_the_hole(network):
+    photo, mask = scene(100, 150), np.zeros((100, 150), bool)
+    mask[31:70, 51:100] = True  # no edge on the grid of the octave before
+    filled = fill_scene(0, photo, mask, network, CPU)
+    hidden = photo.copy()
+    hidden[mask] = 255 - hidden[mask]
+    rngs, partly = [np.random.default_rng(0) for _ in range(2)], 0
+    for _ in range(40):
+        drawn = [draw_crop(p, filled, 48, rng) for p, rng in zip((photo, hidden), rngs, strict=True)]
+        if drawn[0] is None:
+            continue
+        (truth, unknown, _), (other, _, _) = drawn
+        assert np.array_equal(truth[~unknown], other[~unknown])
+        partly += int(not np.array_equal(truth[unknown].round(), truth[unknown]))
+    assert partly  # some were of the octave before
+
+
+def test_crops_larger_than_every_scene_are_refused(photos, network, folder):
+    scenes = Scenes(photos, SMALL, range(len(photos)), network, CPU, folder)
+    others = HostBatches(photos, SMALL, range(len(photos)), guided=True)
+    with pytest.raises(OptionError, match="must not be above the shorter side of all last octaves, got 112"):
+        SceneBatches(photos, scenes, replace(SMALL, size=112), others)

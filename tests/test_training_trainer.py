@@ -17,11 +17,14 @@ from inpaint.training.adversarial import ADVERSARIES
 from inpaint.training.batches import Batch, HostBatches
 from inpaint.training.config import PRESETS
 from inpaint.training.data import PhotoCache
+from inpaint.training.device_batches import DeviceBatches
 from inpaint.training.export import export, training_record
 from inpaint.training.losses import discounted_l1, masked_l1
 from inpaint.training.muon import Muon
 from inpaint.training.run import build_generator
 from inpaint.training.trainer import Trainer
+from inpaint.training.validation import Scores
+from inpaint.training.watch import Watch
 from tests.trainings import SMALL, TwoStage, same, trainer
 
 pytest_plugins = ["tests.trainings"]
@@ -283,3 +286,49 @@ def test_all_processes_follow_the_first_one_s_clock(tmp_path, rank):
     ways = {"sum": sent[0] + sent[1], "mean": (sent[0] + sent[1]) / 2}
     run, goes_on = agree(rank, lambda mine, how: ways[how])
     assert not goes_on and run.stopping and run.seconds == 10
+
+
+def test_a_run_goes_on_with_samples_of_another_kind(photos, tmp_path):
+    """A state of a GPU's batches is gone on with on a CPU, and the other way round."""
+    sources = [HostBatches(photos, SMALL, range(len(photos)), True),
+               DeviceBatches(photos, SMALL, range(len(photos)), True, torch.device("cpu"))]  # fmt: skip
+    for first, second in (sources, sources[::-1]):
+        run = trainer(photos, tmp_path, batches=first)
+        run.train_step()
+        run.save()
+        again = trainer(photos, tmp_path, batches=second)
+        again.resume()
+        again.train_step()
+        assert again.step == 2 and again.seen == 2 * SMALL.batch
+
+
+def test_a_gradient_that_is_not_finite_keeps_the_last_state(photos, tmp_path, monkeypatch):
+    run = trainer(photos, tmp_path)
+    run.save()
+    kept = (tmp_path / "state.pt").read_bytes()
+    before = [weight.clone() for weight in run.generator.parameters()]
+    handle = run.generator.exit.bias.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(InpaintError, match="a gradient is not finite at step 0; the last saved state is kept"):
+        run.run()
+    handle.remove()
+    assert all(map(torch.equal, before, run.generator.parameters()))
+    assert (tmp_path / "state.pt").read_bytes() == kept
+
+
+def test_the_best_of_one_metric_is_not_compared_with_another(photos, tmp_path):
+    cache = SimpleNamespace(score=lambda *_: (cache.scores, np.zeros((8, 8, 3), np.uint8)))
+    run = trainer(photos, tmp_path)
+    watch = Watch(tmp_path, "photos", cache, run)
+    for scores, best, exported in (
+        (Scores(None, 20.0, 0.01), 0.01, True), (Scores(None, 20.0, 0.02), 0.01, False),
+        (Scores(0.5, 20.0, 0.02), 0.5, True), (Scores(0.4, 20.0, 0.03), 0.4, True),
+    ):  # fmt: skip
+        (tmp_path / "best.safetensors").unlink(missing_ok=True)
+        cache.scores = scores
+        watch.validate(run)
+        assert run.best == best and (tmp_path / "best.safetensors").is_file() == exported
+        run.save()
+        again = trainer(photos, tmp_path)
+        again.resume()
+        assert (again.best, again.judged_by) == (run.best, scores.loss_name)
+    watch.close()

@@ -131,8 +131,17 @@ def _check_folders(request: Request, output: str) -> None:
         raise OptionError(f"{request.masks}: is a mask rule and also a file here, name the file ./{request.masks}")
 
 
-def _paired(request: Request, output: str, photos: Listing, plan: Plan) -> list[Task]:
-    masks = find([request.masks], [output], request.recursive)
+def mask_pairs(photos: list[str], masks: str) -> list[Pair]:
+    """Photos of some inputs, each with its mask files, which may be none; a mask among the photos is no photo.
+
+    Raises:
+        OptionError: an input does not exist.
+    """
+    return _pairs(Request(tuple(photos), masks, ""), "", find(photos, []), Plan())
+
+
+def _pairs(request: Request, output: str, photos: Listing, plan: Plan) -> list[Pair]:
+    masks = find([request.masks], [output] if output else [], request.recursive)
     masks_place = places.normal(request.masks)
     one = len(masks.pictures) == 1 and masks.named
     if masks.named and masks.broken:
@@ -142,13 +151,16 @@ def _paired(request: Request, output: str, photos: Listing, plan: Plan) -> list[
         shared = masks.pictures[0]
         real = places.reals(found.place for found in (*photos.pictures, shared))
         pictures = [photo for photo in photos.pictures if real[photo.place] != real[shared.place]]
-        pairs = [Pair(photo, (shared,), "one mask for all") for photo in pictures]
-    else:
-        pictures, candidates = _apart(photos.pictures, masks.pictures, masks_place, request)
-        found = pair_by_name(pictures, candidates, request.markers)
-        pairs, plan.unused = found.pairs, [mask.place for mask in found.unused]
+        return [Pair(photo, (shared,), "one mask for all") for photo in pictures]
+    pictures, candidates = _apart(photos.pictures, masks.pictures, masks_place, request)
+    found = pair_by_name(pictures, candidates, request.markers)
+    plan.unused = [mask.place for mask in found.unused]
+    return found.pairs
+
+
+def _paired(request: Request, output: str, photos: Listing, plan: Plan) -> list[Task]:
     tasks = []
-    for pair in pairs:
+    for pair in _pairs(request, output, photos, plan):
         if not pair.masks:
             plan.unmasked.append(pair.photo.place)
         elif request.several == "each" and len(pair.masks) > 1:

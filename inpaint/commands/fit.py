@@ -25,17 +25,36 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> None:
     """Fine-tune, and say what it did to fixed holes in the same photos."""
-    from inpaint.errors import InpaintError
+    from inpaint.errors import InpaintError, NothingToDo, shown
     from inpaint.training.fit import fit
     from inpaint.training.run import NETS_VARIABLE
 
     set_threads(args.threads)
     nets = args.nets or (Path(os.environ[NETS_VARIABLE]) if os.environ.get(NETS_VARIABLE) else None)
-    result = fit(
-        args.photos, args.output, args.masks, args.weights, args.minutes, nets, args.device, args.seed, args.overwrite
-    )
+    photos: list[Path] = args.photos
+    masks: dict[str, list[Path]] = {}
+    if args.masks:
+        photos, masks = _masked(args.photos, args.masks)
+        if not masks:
+            raise NothingToDo(f"{shown(args.masks)}: no photo has a mask there")
+        print(f"{len(masks)} of {len(photos)} photos have masks, which are not learnt")
+    result = fit(photos, args.output, masks, args.weights, args.minutes, nets, args.device, args.seed, args.overwrite)
     name = "L1 in the hole" if result.before.lpips is None else "LPIPS"
     change = f"{name} {result.before.loss:.4f} -> {result.after.loss:.4f} after {result.steps} steps"
     if not args.output.exists() or result.after.loss >= result.before.loss:
         raise InpaintError(f"{args.output}: not written, training made the fills of these photos no better ({change})")
     print(f"{args.output}: fitted to {result.photos} photos, {change}")
+
+
+def _masked(photos: list[Path], masks: Path) -> tuple[list[Path], dict[str, list[Path]]]:
+    """Photos of the inputs, and the masks of those that have some, paired as `batch` does it."""
+    from inpaint.batch.plan import mask_pairs
+    from inpaint.errors import MaskError
+    from inpaint.training.data import SUFFIXES
+
+    if not masks.exists():
+        raise MaskError(f"{masks}: file not found")
+    pairs = mask_pairs([str(photo) for photo in photos], str(masks))
+    pairs = [pair for pair in pairs if Path(pair.photo.place).suffix.lower() in SUFFIXES]
+    named = {str(Path(pair.photo.place)): [Path(mask.place) for mask in pair.masks] for pair in pairs if pair.masks}
+    return [Path(pair.photo.place) for pair in pairs], named

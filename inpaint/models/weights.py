@@ -1,5 +1,6 @@
 """Weights files: float16 safetensors that say themselves what they are, loaded strictly."""
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from inpaint.errors import OptionError, WeightsError
+from inpaint.errors import OptionError, OutputError, WeightsError, shown
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.models.registry import NETWORKS, ModelSpec, find_spec
 
@@ -110,6 +111,9 @@ def save_weights(
         path: file to write; replaced only when the new one is complete.
         training: the record of its training or origin.
         dtype: of the numbers, float16 unless they must stay exact.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     tensors = {
         k: (v.detach().to(dtype) if v.is_floating_point() else v).contiguous().cpu()
@@ -119,10 +123,15 @@ def save_weights(
         "architecture": name, "config": json.dumps(asdict(network.config)), "training": json.dumps(training),
         "sha256": digest(tensors),
     }  # fmt: skip
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=metadata)
-    partial.chmod(0o644)
-    partial.replace(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(tensors, partial, metadata=metadata)
+        partial.chmod(0o644)
+        partial.replace(path)
+    except (SafetensorError, OSError) as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OutputError(f"{shown(path)}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
 def load_weights(path: Path, name: str | None = None) -> tuple[InpaintingNetwork, dict[str, Any]]:

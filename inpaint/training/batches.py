@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from inpaint.filling.structure import COARSEST
 from inpaint.masking.random import random_mask
 from inpaint.masking.silhouettes import Silhouettes, kinds_with
 from inpaint.training.config import TrainingConfig
@@ -69,10 +70,16 @@ class Batch:
         return torch.where((self.guide == TRUE) & holed, OWN, self.guide)
 
 
+def first_octave(size: int) -> int:
+    """Side of the first octave of crops of this size, pixels: half of it, and not more than filling begins with."""
+    return min(COARSEST, size // 2)
+
+
 def step_size(config: TrainingConfig, chance: float) -> tuple[int, int, bool]:
     """Size and number of a step's crops, and whether they are for the first octave; `chance` is uniform in [0, 1)."""
     if chance < config.coarse_share:
-        return config.size // 2, 4 * config.batch, True
+        side = first_octave(config.size)
+        return side, round(config.batch * (config.size / side) ** 2), True
     if chance < config.coarse_share + config.fine_share:
         return 2 * config.size, max(1, config.batch // 4), False
     return config.size, config.batch, False

@@ -36,8 +36,8 @@ class TrainingConfig:
             1 + this times as much as in a plain mean (Shamir & Zhang 2013, section 4).
         clip: largest norm of a gradient.
         jitter: the judges see the photo cut by a random offset up to this, so that no fixed grid pays (multiple of 8).
-        coarse_share: share of the steps that learn the first octave alone: whole scenes at half the size, four times as
-            many, without a guide. What the patches need to know is decided there.
+        coarse_share: share of the steps that learn the first octave alone: whole scenes at half the size (at most 64
+            px), as many more as they are smaller, without a guide. What the patches need to know is decided there.
         fine_share: share of the steps on crops of twice the size, a quarter as many, guided by both coarser octaves.
         scene_share: share of the steps on crops of the two finest octaves of whole scenes, which the network has filled
             up to there before the run (`SceneBatches`); the other shares are of what is left.
@@ -133,6 +133,8 @@ class TrainingConfig:
         for name in ("coarse_share", "fine_share"):
             if getattr(self, name) and (not self.discriminator.startswith("patch") or self.size < 64):
                 raise OptionError(f"{name} needs a patch discriminator and a size of at least 64")
+        if self.seed < 0:
+            raise OptionError(f"seed must be 0 or more, got {self.seed}")
         if self.polynomial < 0:
             raise OptionError(f"polynomial must not be negative, got {self.polynomial}")
         if not 0 <= self.generator_phase + self.discriminator_phase < 1:

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -170,12 +171,16 @@ class PhotoCache:
             OptionError: it cannot be read, or names none of these photos.
         """
         try:
-            wanted = set(path.read_text(encoding="utf-8").splitlines())
+            wanted = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()} - {""}
         except (OSError, UnicodeDecodeError) as error:
             raise OptionError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-        found = {i for i, name in enumerate(self.names) if name.rpartition(":")[2].rpartition("/")[2] in wanted}
+        names = [name.rpartition(":")[2].rpartition("/")[2] for name in self.names]
+        found = {i for i, name in enumerate(names) if name in wanted}
         if not found:
             raise OptionError(f"{path}: names none of the photos")
+        if strange := wanted - set(names):
+            text = f"{len(strange)} of its {len(wanted)} names are of no photo here, {min(strange)}"
+            print(f"note: {path}: {text}", file=sys.stderr)
         return found
 
     def __len__(self) -> int:

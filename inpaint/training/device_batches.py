@@ -1,7 +1,6 @@
 """Batches drawn wholly on a GPU that holds all photos, several at a time, so that training does not wait for them."""
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache
 
 AT_ONCE = 32  # batches: masks and crops take thousands of small kernels, whatever their number
+PART = 512  # crops that are cut at once
 
 
 class _Store:
@@ -143,29 +143,28 @@ class DeviceBatches:
         return self.stores[step_size(self.config, self.rng.random())[0]].next()
 
     def crops(self, chosen: Tensor, start: Tensor, side: Tensor, mirrored: Tensor, size: int) -> Tensor:
-        """Squares at one size, float (B, 3, S, S) in [0, 255]: bilinear, or the mean of k x k pixels when shrunk."""
+        """Squares at one size, float (B, 3, S, S) in [0, 255]: bilinear, of what is shrunk k x k points a pixel."""
         crops = torch.empty(len(chosen), 3, size, size, device=self.device)
-        taps = (side / size).round().clamp_min(1).long()
-        for k in range(1, math.ceil(float(taps.max())) + 1):
-            group = torch.nonzero(taps == k)[:, 0]
-            if not len(group):
-                continue
-            place = (torch.arange(size * k, device=self.device) + 0.5) / (size * k)
-            place = place[None] * side[group][:, None] - 0.5  # (b, S k), from the square's edge
-            across = torch.where(mirrored[group][:, None], place.flip(1), place)
-            last = side[group][:, None] - 1
-            y, x = place.clamp_min(0).minimum(last), across.clamp_min(0).minimum(last)
-            if k > 1:
-                crops[group] = F.avg_pool2d(self._pixels(chosen[group], start[group], y.round(), x.round()), k)
-                continue
-            y0, x0 = y.floor(), x.floor()
-            right, below = (x - x0)[:, None, None], (y - y0)[:, None, :, None]
-            columns, rows = (x0, (x0 + 1).minimum(last)), []
-            for row in (y0, (y0 + 1).minimum(last)):
-                pair = [self._pixels(chosen[group], start[group], row, column) for column in columns]
-                rows.append(torch.lerp(pair[0], pair[1], right))
-            crops[group] = torch.lerp(rows[0], rows[1], below)
+        taps = (side / size).ceil().clamp_min(1).long()
+        for k in range(1, int(taps.max()) + 1):
+            for group in torch.nonzero(taps == k)[:, 0].split(PART):
+                place = (torch.arange(size * k, device=self.device) + 0.5) / (size * k)
+                place = place[None] * side[group][:, None] - 0.5  # (b, S k), from the square's edge
+                across = torch.where(mirrored[group][:, None], place.flip(1), place)
+                points = self._bilinear(chosen[group], start[group], side[group][:, None] - 1, place, across)
+                crops[group] = F.avg_pool2d(points, k)
         return crops
+
+    def _bilinear(self, chosen: Tensor, start: Tensor, last: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """Values float (b, 3, h, w) between pixels of squares, at rows (b, h), columns (b, w) up to `last` (b, 1)."""
+        y, x = y.clamp_min(0).minimum(last), x.clamp_min(0).minimum(last)
+        y0, x0 = y.floor(), x.floor()
+        right, below = (x - x0)[:, None, None], (y - y0)[:, None, :, None]
+        columns, rows = (x0, (x0 + 1).minimum(last)), []
+        for row in (y0, (y0 + 1).minimum(last)):
+            pair = [self._pixels(chosen, start, row, column) for column in columns]
+            rows.append(torch.lerp(pair[0], pair[1], right))
+        return torch.lerp(rows[0], rows[1], below)
 
     def _pixels(self, chosen: Tensor, start: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """Pixels float (b, 3, h, w) of photos (b,) at rows (b, h) and columns (b, w) of squares starting at (b, 2)."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,15 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.errors import MaskError, OutputError, PhotoError
+from inpaint.errors import MaskError, OutputError, PhotoError, shown
 from inpaint.models.discriminators import DISCRIMINATORS
 from inpaint.models.weights import default_weights, load_weights, save_weights
 from inpaint.photo.files import load_photo
 from inpaint.photo.masks import load_mask
+from inpaint.photo.staging import check_writable
 from inpaint.training.adversarial import ADVERSARIES
 from inpaint.training.batches import HostBatches
 from inpaint.training.config import PRESETS, TrainingConfig
-from inpaint.training.data import SUFFIXES, PhotoCache
+from inpaint.training.data import PhotoCache
 from inpaint.training.export import training_record, write_card
 from inpaint.training.perceptual import SqueezeLPIPS
 from inpaint.training.run import pick_accelerator
@@ -27,6 +29,7 @@ from inpaint.training.validation import Scores, Validation
 
 LONGEST_SHORT_SIDE = 1024  # pixels: a user's few photos are kept larger than a training pack's
 LEAST_KNOWN = 0.2  # of a photo
+ENDING = ".safetensors"
 LANCZOS = 3  # pixels that Pillow's filter reaches when it makes photos smaller
 FIT = replace(
     PRESETS["dilated"], optimizer="adamw", minutes=5, learning_rate=3e-4, discriminator_rate=4e-4, warmup_steps=20,
@@ -44,32 +47,25 @@ class FitResult:
     photos: int
 
 
-def find_mask(photo: Path, masks: Path | None) -> Path | None:
-    """The mask of a photo: the file given, or the one of the same stem in the folder given.
-
-    Raises:
-        MaskError: `masks` does not exist.
-    """
-    if masks is None or masks.is_file():
-        return masks
-    if not masks.is_dir():
-        raise MaskError(f"{masks}: file not found")
-    return next((p for p in sorted(masks.iterdir()) if p.stem == photo.stem and p.suffix.lower() in SUFFIXES), None)
-
-
-def known_pixels(photos: PhotoCache, masks: Path | None) -> list[NDArray[np.bool_]]:
+def known_pixels(photos: PhotoCache, masks: Mapping[str, Sequence[Path]]) -> list[NDArray[np.bool_]]:
     """For each photo a bool (H, W) map at the cache's size, True where it may be learnt from.
+
+    Args:
+        photos: decoded.
+        masks: mask files of each photo by its name in the cache; their union is not learnt.
 
     Raises:
         MaskError: a mask does not fit its photo, or leaves less than a fifth of it.
     """
     known = []
     for name, shape in zip(photos.names, photos.shapes, strict=True):
-        mask_file = find_mask(Path(name), masks)
-        if mask_file is None:
+        if not masks.get(name):
             known.append(np.ones(shape, bool))
             continue
-        hole = load_mask(mask_file, load_photo(name).pixels.shape[:2])
+        photo = load_photo(name)
+        turned = photo.source.orientation if photo.source else 1
+        holes = [load_mask(file, photo.pixels.shape[:2], orientation=turned) for file in masks[name]]
+        hole, mask_file = np.logical_or.reduce(holes), masks[name][0]
         share = torch.nn.functional.adaptive_max_pool2d(torch.from_numpy(hole)[None, None].float(), shape)
         part = share[0, 0].numpy() == 0
         if hole.shape != shape:  # a smaller photo's pixels are drawn from three of its own on each side
@@ -82,8 +78,8 @@ def known_pixels(photos: PhotoCache, masks: Path | None) -> list[NDArray[np.bool
 
 
 def fit(
-    photos: list[Path], output: Path, masks: Path | None = None, weights: Path | None = None, minutes: float = 5,
-    nets: Path | None = None, device: str = "auto", seed: int = 0, overwrite: bool = False,
+    photos: list[Path], output: Path, masks: Mapping[str, Sequence[Path]] | None = None, weights: Path | None = None,
+    minutes: float = 5, nets: Path | None = None, device: str = "auto", seed: int = 0, overwrite: bool = False,
     config: TrainingConfig = FIT,
 ) -> FitResult:
     """Train a weights file further on the known pixels of some photos.
@@ -95,7 +91,7 @@ def fit(
     Args:
         photos: files or folders, one photo at least.
         output: weights file to write.
-        masks: folder of masks named like the photos, or one mask for all; None = the photos have no holes.
+        masks: mask files of each photo by its path as text; the others have no holes.
         weights: file to start from; None = the shipped weights of the config's network.
         minutes: of training.
         nets: folder of the SqueezeNet and LPIPS files; without it there is no perceptual loss.
@@ -108,12 +104,12 @@ def fit(
         scores before and after. When training made them worse, nothing is written.
 
     Raises:
-        InpaintError: photos, masks or weights cannot be used, or the output exists.
+        InpaintError: photos, masks or weights cannot be used, or the output or its card exists.
     """
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output}: exists already, use --overwrite to replace it")
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"{output}: the folder does not exist")
+    if output.suffix.lower() != ENDING:
+        raise OutputError(f"{shown(output)}: weights are written to a file ending in {ENDING}")
+    for place in (output, output.with_suffix(".md")):
+        check_writable(place, overwrite)
     perceptual = SqueezeLPIPS(nets) if nets else None
     config = replace(config, minutes=minutes, seed=seed, perceptual=config.perceptual if nets else 0.0)
     network, _ = load_weights(weights or default_weights(config.network), config.network)
@@ -124,7 +120,7 @@ def fit(
         cache = PhotoCache(photos, Path(folder), config.size, LONGEST_SHORT_SIDE, minimum=1)
         if cache.skipped:
             raise PhotoError(f"{cache.skipped[0]}: cannot be read or is smaller than {config.size} px")
-        known = known_pixels(cache, masks)
+        known = known_pixels(cache, masks or {})
         everything = list(range(len(cache)))
         batches = HostBatches(cache, config, everything, network.takes_guide, known)
         adversary = ADVERSARIES[config.discriminator](DISCRIMINATORS[config.discriminator](config.size))

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from inpaint.errors import OutputError, PhotoError
+from inpaint.errors import OptionError, OutputError, PhotoError
 from inpaint.filling.blend import lend_detail
 from inpaint.filling.detail import synthesize
 from inpaint.filling.engines import as_guide
@@ -211,7 +211,7 @@ def draw_crop(
 
     whole = photo.astype(np.float32)
     known, hole = shrink_known(whole, scene.mask, size)
-    truth = np.where(hole[..., None], sized(whole), known)  # partly hidden pixels show nothing of the hole, as in filling
+    truth = np.where(hole[..., None], sized(whole), known)  # the rim shows nothing of the hole, as in filling
     rows, columns = np.nonzero(hole)
     if not len(rows):
         return None
@@ -241,12 +241,19 @@ class SceneBatches:
         config: size, batch, share of the steps, jitter, seed.
         others: draws the batches of the other steps.
         rank: number of this process, which draws its own samples.
+
+    Raises:
+        OptionError: no scene is as large as the crops.
     """
 
     def __init__(
         self, photos: PhotoCache, scenes: Scenes, config: TrainingConfig, others: Batches, rank: int = 0
     ) -> None:
         self.photos, self.scenes, self.config, self.others = photos, scenes, config, others
+        shapes = [photos.shapes[scenes.scene(k).photo] for k in range(len(scenes))]
+        self.usable = [k for k, shape in enumerate(shapes) if min(octave_sizes(*shape)[-1]) >= config.size]
+        if not self.usable:
+            raise OptionError(f"size must not be above the shorter side of all last octaves, got {config.size}")
         self.rng = np.random.default_rng([config.seed, rank, 1])
 
     def draw(self) -> Batch:
@@ -256,7 +263,7 @@ class SceneBatches:
             return self.others.draw()
         crops: list[tuple[Any, ...]] = []
         while len(crops) < c.batch:
-            scene = self.scenes.scene(int(rng.integers(len(self.scenes))))
+            scene = self.scenes.scene(self.usable[int(rng.integers(len(self.usable)))])
             drawn = draw_crop(self.photos.photo(scene.photo), scene, c.size, rng)
             if drawn is not None:
                 mirrored = rng.random() < 0.5

@@ -23,7 +23,7 @@ from inpaint.models.layers import InpaintingNetwork, composite
 from inpaint.models.precision import multiplies_bf16
 from inpaint.training import losses as loss
 from inpaint.training.adversarial import Adversary
-from inpaint.training.batches import Batch, Batches
+from inpaint.training.batches import Batch, Batches, first_octave
 from inpaint.training.config import TrainingConfig
 from inpaint.training.guides import make_guides
 from inpaint.training.muon import Muon
@@ -85,8 +85,9 @@ class Trainer:
         self.d_optimizer = self._optimizer(
             config.discriminator_optimizer, adversary.discriminator, config.discriminator_rate
         )
-        self.step, self.seconds, self.seen, self.best = 0, 0.0, 0, math.inf
+        self.step, self.seconds, self.seen, self.best, self.judged_by = 0, 0.0, 0, math.inf, ""
         self.stopping = False
+        self.source = " ".join(type(part).__name__ for part in (batches, getattr(batches, "others", None)) if part)
         self.precision = config.precision if multiplies_bf16(self.device) else "fp32"
 
     def _optimizer(self, name: str, network: nn.Module, rate: float) -> torch.optim.Optimizer:
@@ -119,7 +120,7 @@ class Trainer:
         """Every stage's opinion of every pixel (B, 3, S, S); what may not be learnt from is hidden like a hole."""
         if not self.generator.takes_guide:
             return self.generator.stages(batch.photo, batch.hidden)
-        guide, guided = make_guides(self.averaged, batch, self.config.size // 2)
+        guide, guided = make_guides(self.averaged, batch, first_octave(self.config.size))
         return [self.forward(batch.photo, batch.hidden, guide, guided)]
 
     def cut(self, batch: Batch, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -224,7 +225,10 @@ class Trainer:
         total.backward()
         if self.accelerator.num_processes > 1:
             self._average_gradients(network)
-        nn.utils.clip_grad_norm_(network.parameters(), self.config.clip)
+        if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), self.config.clip)):
+            raise InpaintError(
+                f"{self.folder}: a gradient is not finite at step {self.step}; the last saved state is kept"
+            )
         optimizer.step()
 
     def _average_gradients(self, network: nn.Module) -> None:
@@ -281,13 +285,15 @@ class Trainer:
     def save(self) -> None:
         """Write the whole state to `state.pt`, replacing the last one only when complete."""
         rank = self.accelerator.process_index
-        state: dict[str, Any] = {"batches": self.batches.state(), "torch_rng": torch.get_rng_state()}
+        state: dict[str, Any] = {
+            "batches": self.batches.state(), "source": self.source, "torch_rng": torch.get_rng_state(),
+        }  # fmt: skip
         if self.accelerator.is_main_process:
             state |= {
                 "generator": self.generator.state_dict(), "averaged": self.averaged.state_dict(),
                 "discriminator": self.adversary.discriminator.state_dict(), "optimizer": self.optimizer.state_dict(),
                 "d_optimizer": self.d_optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
-                "seen": self.seen, "best": self.best, "config": asdict(self.config),
+                "seen": self.seen, "best": self.best, "judged_by": self.judged_by, "config": asdict(self.config),
                 "architecture": asdict(self.generator.config),
             }  # fmt: skip
         name = f"state-{rank}" if rank else "state"
@@ -308,11 +314,11 @@ class Trainer:
             getattr(self, name).load_state_dict(state[name])
         self.adversary.discriminator.load_state_dict(state["discriminator"])
         self.step, self.seconds, self.seen = state["step"], state["seconds"], state["seen"]
-        self.best = state.get("best", math.inf)
+        self.best, self.judged_by = state.get("best", math.inf), state.get("judged_by", "")
         rank = self.accelerator.process_index
         if rank:
             own = self.folder / f"state-{rank}.pt"
             state = torch.load(own, map_location="cpu", weights_only=True) if own.is_file() else {}
-        if "batches" in state:
+        if "batches" in state and state.get("source", self.source) == self.source:
             self.batches.load_state(state["batches"])
             torch.set_rng_state(state["torch_rng"])

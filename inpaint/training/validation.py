@@ -31,6 +31,11 @@ class Scores:
         """What decides which weights are best: LPIPS, or L1 where there is none."""
         return self.l1 if self.lpips is None else self.lpips
 
+    @property
+    def loss_name(self) -> str:
+        """What `loss` is: `lpips` or `l1`."""
+        return "l1" if self.lpips is None else "lpips"
+
 
 def held_out(count: int) -> list[int]:
     """Indices of the photos that are kept for validation: one in 16, at most 16, evenly spread; none below 32."""

@@ -83,8 +83,10 @@ class Watch:
         with open(self.folder / "validation.jsonl", "a", encoding="utf-8") as file:
             line = {"step": trainer.step, "minutes": round(trainer.seconds / 60, 2), **named}
             file.write(json.dumps(line) + "\n")
+        if scores.loss_name != (trainer.judged_by or scores.loss_name):
+            trainer.best = math.inf  # of another metric, which says nothing beside this one
         if scores.loss < trainer.best:
-            trainer.best = scores.loss
+            trainer.best, trainer.judged_by = scores.loss, scores.loss_name
             self.export(trainer, "best", named)
         tqdm.write(f"step {trainer.step}: validation {json.dumps(named)}", file=sys.stderr)
         return scores
