@@ -1,6 +1,6 @@
 """Photos per second of `inpaint batch` by workers and threads, where the time goes, and the memory of all processes.
 
-    python benchmarks/batch.py [--photos 100] [--side 1024] [--hole 0.03] [--cases 1x1 1x2 2x1 2x2] [SOURCES ...]
+    python -m benchmarks.batch [--photos 100] [--side 1024] [--hole 0.03] [--cases 1x1 1x2 2x1 2x2] [SOURCES ...]
 
 Every case is the whole command, in processes of its own, on the same files: JPEG photos (from folders and tar files,
 cut to squares, with grain; synthetic without sources), and a PNG mask with one blob for each. `2x1` is two workers of

@@ -1,6 +1,6 @@
 """Every engine on every kind of mask, and what choosing between them could gain at most.
 
-    python benchmarks/engines.py --photos FOLDER_OR_TAR ... --nets FOLDER [--limit 24] [--weights FILE]
+    python -m benchmarks.engines --photos FOLDER_OR_TAR ... --nets FOLDER [--limit 24] [--weights FILE]
 
 LPIPS (squeeze) against the hidden truth, lower is better. `oracle` takes the best engine of every single hole;
 `rule 60 %` is the network alone where more than 60 % of the photo is hole; `score` picks by the cheap distance below,

@@ -1,6 +1,6 @@
 """Seconds by stage and peak memory of whole fills, each case in a process of its own.
 
-    python benchmarks/fill.py [--threads 2] [--photo FILE] [CASE ...]
+    python -m benchmarks.fill [--threads 2] [--photo FILE] [CASE ...]
 
 Telea on the same photo and mask, in the same process, is the yardstick for the machine's speed of the minute; so are
 the windows of the fill as photos of their own.

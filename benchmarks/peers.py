@@ -127,7 +127,8 @@ def measure(photos: Path, nets: Path | None, kinds: list[str], limit: int, threa
         }  # fmt: skip
         print(tool, json.dumps(results[tool]), flush=True)
     machine = describe_machine()
-    return {"machine": machine, "threads": threads, "photos": limit, "masks": kinds, "tools": results}
+    count = len(cases) // max(1, len(kinds))
+    return {"machine": machine, "threads": threads, "photos": count, "masks": kinds, "tools": results}
 
 
 def table(results: dict) -> str:
@@ -188,6 +189,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
+    if args.plot and not args.nets:
+        parser.error("--plot shows LPIPS, so it needs --nets")
     results = measure(args.photos, args.nets, args.masks.split(","), args.limit, args.threads)
     print(table(results))
     if args.json:

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from benchmarks.lite0 import Lite0
-from inpaint.evaluation.cases import find_photos
+from inpaint.evaluation.cases import find_photos, open_photo
 from inpaint.evaluation.summary import CLASSICAL
 
 
-def read(file: Path) -> Tensor:
-    """A picture file as float (1, 3, H, W) in [-1, 1]."""
-    pixels = np.array(Image.open(file).convert("RGB"))
+def tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """A picture uint8 (H, W, 3) as float (1, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of the whole photos")
     parser.add_argument("--filled", type=Path, required=True, help="`filled` of an evaluation with --keep")
+    parser.add_argument("--longest", type=int, default=1024, help="that of the evaluation (default: 1024)")
     parser.add_argument("--lite0", type=Path, required=True, help="EfficientNet-Lite0's weights file")
     args = parser.parse_args()
     judge = Lite0(args.lite0).eval()
@@ -44,8 +45,8 @@ def main() -> None:
         kept = [(folder, file) for folder, file in files if file.is_file()]
         if not kept:
             continue
-        fills = torch.cat([read(file) for _, file in kept])
-        distances = judge.distance(fills, read(args.photos / name))
+        fills = torch.cat([tensor(np.array(Image.open(file).convert("RGB"))) for _, file in kept])
+        distances = judge.distance(fills, tensor(open_photo(args.photos / name, args.longest)[0]))
         for (folder, _), distance in zip(kept, distances, strict=True):
             found.setdefault((folder.name, folder.parent.name), []).append(float(distance))
     for kind in sorted({kind for kind, _ in found}):

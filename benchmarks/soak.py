@@ -152,6 +152,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
+    if args.settle >= args.fills:
+        parser.error("--settle must be below --fills, else nothing is left to judge")
     figures = soak(args.fills, args.settle, args.threads, args.longest)
     held = max(map(abs, figures["band"])) <= args.growth
     left = figures["descriptors_left"] + figures["temporary_left"] + figures["changed_photos"]

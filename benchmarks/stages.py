@@ -26,9 +26,10 @@ from benchmarks.photos import photos
 from inpaint import Inpainter
 from inpaint.filling import detail
 from inpaint.filling.threads import set_threads
-from inpaint.models import build_network
+from inpaint.models import build_network, load_network
 from inpaint.models.export import export_onnx
 from inpaint.models.layers import InpaintingNetwork
+from inpaint.options import DEFAULT_MODEL
 
 Run = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 PHOTO = Path(__file__).parent.parent / "docs" / "before.png"
@@ -126,9 +127,9 @@ class Core(torch.nn.Module):
 
 
 def runtimes(network: InpaintingNetwork, folder: Path, threads: int) -> dict[str, Run]:
-    """Every runtime that is installed, the product's own first."""
-    found: dict[str, Run] = {"eager, channels-last (the product)": network}
-    plain = Inpainter.load(device="cpu").network.to(memory_format=torch.contiguous_format)
+    """Every runtime that is installed; first the network given, of float32."""
+    found: dict[str, Run] = {"eager, channels-last": network}
+    plain = load_network(DEFAULT_MODEL).to(memory_format=torch.contiguous_format)
     found["eager, contiguous"] = plain
     example = (*(torch.zeros(1, channels, 256, 256) for channels in (3, 1, 3)), torch.ones(1, 1, 1, 1))
     frozen = torch.jit.freeze(torch.jit.trace(Core(network).eval(), example, check_trace=False))
@@ -140,7 +141,7 @@ def runtimes(network: InpaintingNetwork, folder: Path, threads: int) -> dict[str
             return network(*inputs).float()
 
     found["bf16 autocast"] = half
-    narrow = Inpainter.load(device="cpu").network.bfloat16().to(memory_format=torch.channels_last)
+    narrow = load_network(DEFAULT_MODEL).bfloat16().to(memory_format=torch.channels_last)
     found["bf16 weights"] = lambda *inputs: narrow(*(x.bfloat16() for x in inputs)).float()
     try:
         compiled = torch.compile(network, dynamic=False)
@@ -228,13 +229,15 @@ def compare(threads: int, repeats: int, sources: list[Path], nets: Path | None, 
     hole = torch.from_numpy(mask[128:384, 128:384].astype(np.float32))[None, None]
     one = torch.ones(1, 1, 1, 1)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        found = runtimes(inpainter.network, Path(folder), threads)
+        network = load_network(DEFAULT_MODEL).to(memory_format=torch.channels_last)
+        found = runtimes(network, Path(folder), threads)
         inputs = (known, hole, known * 0.5, one)
         layout = [x.contiguous(memory_format=torch.channels_last) for x in inputs[:3]] + [one]
         best = fastest({name: lambda run=run: run(*layout) for name, run in found.items()}, repeats)
-        truth = inpainter.network(*inputs)
+        truth = network(*inputs)
+        print(f"the product computes with {inpainter.precision} on this machine")
         scores = whole_fills(found, inpainter, sources, nets, count) if nets else {}
-        print("| runtime | ms, 256 px | x the product | ms, first call of a new size | largest difference | LPIPS |")
+        print("| runtime | ms, 256 px | x eager | ms, first call of a new size | largest difference | LPIPS |")
         print("|---|---:|---:|---:|---:|---:|")
         first = next(iter(best.values()))
         for number, (name, run) in enumerate(found.items()):

@@ -1,5 +1,6 @@
 """What an evaluation reads and what it takes from an earlier run."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ from PIL import Image
 
 from inpaint.cli import main
 from inpaint.errors import OptionError
-from inpaint.evaluation.cases import open_photo, refuse_same_stems
+from inpaint.evaluation.cases import find_photos, open_photo, refuse_same_stems
 from tests.conftest import scene
 from tests.test_evaluation import evaluate, photos, results, scores_of
 
@@ -82,3 +83,43 @@ def test_photos_whose_fills_would_have_one_name_are_refused(tmp_path):
     assert main([*words, "--output", str(tmp_path / "kept"), "--keep"]) == 2
     assert not (tmp_path / "kept").exists()
     assert main([*words, "--output", str(tmp_path / "scored")]) == 0
+
+
+def test_an_evaluations_own_pictures_and_masks_are_no_photos(photos):
+    masks = photos / "masks"
+    for name in ("a", "b", "more/c"):
+        (masks / name).parent.mkdir(parents=True, exist_ok=True)
+        mask = np.zeros((80, 96), np.uint8)
+        mask[20:50, 30:60] = 255
+        Image.fromarray(mask).save(masks / f"{name}.png")
+    extra = ["--mask-dir", str(masks), "--keep"]
+    for again in ([], ["--resume"], ["--overwrite"]):
+        assert evaluate(photos, *extra, *again, out="photos/eval", masks="objects", engines="telea") == 0
+        assert [p["name"] for p in results(photos, "photos/eval")["photos"]] == ["a.png", "b.png", "more/c.png"]
+    shutil.rmtree(photos / "eval")
+    for again in ([], ["--resume"]):
+        assert evaluate(photos, *extra, *again, out="photos", masks="objects", engines="telea") == 0
+        assert [p["name"] for p in results(photos, "photos")["photos"]] == ["a.png", "b.png", "more/c.png"]
+
+
+def test_folders_above_the_photos_leave_none_out(photos):
+    assert len(find_photos(photos, [photos.parent, photos])) == 3
+    assert find_photos(photos, [photos / "more"]) == [Path("a.png"), Path("b.png")]
+
+
+def test_overwriting_leaves_no_pictures_of_the_run_before(photos):
+    assert evaluate(photos, "--keep", masks="objects") == 0
+    out = photos.parent / "out"
+    (out / "filled" / "mine.png").write_bytes(b"mine")
+    assert evaluate(photos, "--keep", "--overwrite", masks="objects", engines="telea") == 0
+    assert not list((out / "filled" / "ns").rglob("*.png")) and list((out / "filled" / "telea").rglob("*.png"))
+    assert not list((out / "pictures").rglob("ns.jpg")) and (out / "filled" / "mine.png").exists()
+
+
+@pytest.mark.parametrize("name", ["results.json", "report.html", "records.jsonl"])
+def test_nothing_of_an_evaluation_is_replaced_unasked(photos, capsys, name):
+    out = photos.parent / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    assert evaluate(photos) == 1 and "holds an evaluation already, use --resume" in capsys.readouterr().err
+    assert (out / name).read_text() == "mine"

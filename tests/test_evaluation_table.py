@@ -1,12 +1,15 @@
 import copy
+import json
 from pathlib import Path
 
 import pytest
 
 from inpaint.errors import InpaintError
 from inpaint.evaluation.table import (
+    BENCHMARK,
     CARD,
     END,
+    RESULTS,
     START,
     interval_table,
     outdated_pages,
@@ -102,3 +105,19 @@ def test_an_outdated_page_is_found_and_brought_up_to_date(tmp_path):
     assert outdated_pages(tmp_path, readme) == readme
     with pytest.raises(InpaintError, match=r"evaluation\.md: no markers"):
         outdated_pages(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"metrics": ["psnr"]}, "LPIPS was left out"), ({"failures": [{"photo": "a"}]}, "1 cases failed")],
+)
+def test_results_that_are_not_whole_change_no_page(tmp_path, change, words):
+    (tmp_path / "docs").mkdir()
+    whole = json.loads((ROOT / RESULTS).read_text(encoding="utf-8"))
+    (tmp_path / RESULTS).write_text(json.dumps({**whole, **change}), encoding="utf-8")
+    (tmp_path / BENCHMARK).write_text((ROOT / BENCHMARK).read_text(encoding="utf-8"), encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(f"{START}\nbefore\n{END}\n")
+    with pytest.raises(InpaintError, match=f"is not of a whole evaluation .{words}"):
+        outdated_pages(tmp_path, [Path("page.md")], write=True)
+    assert "before" in page.read_text()

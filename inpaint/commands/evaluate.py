@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     check_installed("evaluate", "tqdm", "skimage", "matplotlib")
     from inpaint.errors import InpaintError, OptionError
     from inpaint.evaluation.candidates import ALL_ENGINES
-    from inpaint.evaluation.evaluate import Settings, run_evaluation
+    from inpaint.evaluation.evaluate import REPORT, RESULTS, Settings, run_evaluation
     from inpaint.evaluation.report import build_report
     from inpaint.evaluation.results import write_text
     from inpaint.evaluation.text import summary_text
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     results = run_evaluation(settings)
     print(summary_text(results))
-    write_text(args.output / "report.html", build_report(results, args.output))
-    print(f"{args.output / 'results.json'}, {args.output / 'report.html'}")
+    write_text(args.output / REPORT, build_report(results, args.output))
+    print(f"{args.output / RESULTS}, {args.output / REPORT}")
     if results["failures"]:
         raise InpaintError(f"{len(results['failures'])} of the cases above could not be evaluated, the rest was")

@@ -1,6 +1,7 @@
 """What is evaluated: photos of a folder in a fixed order, each with fixed masks."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -21,8 +22,12 @@ MOST_HOLE = 0.8  # of the photo, as in training
 LEAST_SIDE = 32  # pixels; LPIPS and SSIM need room
 
 
-def find_photos(folder: Path) -> list[Path]:
+def find_photos(folder: Path, apart: Sequence[Path] = ()) -> list[Path]:
     """Photo files of a folder and its sub-folders, relative to it, sorted by name.
+
+    Args:
+        folder: where to look.
+        apart: folders in it whose pictures are no photos, such as masks and earlier results; others do not matter.
 
     Raises:
         PhotoError: the folder does not exist.
@@ -30,7 +35,11 @@ def find_photos(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise PhotoError(f"{folder}: is not a folder")
-    found = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in FORMATS and p.is_file())
+    left_out = {place.resolve() for place in apart if folder.resolve() in place.resolve().parents}
+    found = sorted(
+        p.relative_to(folder) for p in folder.rglob("*")
+        if p.suffix.lower() in FORMATS and p.is_file() and left_out.isdisjoint(p.resolve().parents)
+    )  # fmt: skip
     if not found:
         raise NothingToDo(f"{folder}: holds no photos ({' '.join(FORMATS)})")
     return found

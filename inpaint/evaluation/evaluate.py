@@ -35,6 +35,8 @@ from inpaint.inpainter import pick_device
 
 MARKED = (255, 0, 128)  # colour of the hole in the report
 PREVIEW = 320  # longer side of the pictures kept for the report, pixels
+JOURNAL, RESULTS, REPORT = "records.jsonl", "results.json", "report.html"
+PICTURES = ("pictures", "filled", "masks")  # folders of a run
 TRUTH, HOLE = ".truth", ".hole"  # no label of a candidate starts with a dot
 
 
@@ -86,23 +88,41 @@ def _identity(candidate: Candidate, case: Case, lpips: bool) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _earlier(file: Path, settings: Settings) -> dict[str, Record]:
-    """Records of an earlier run by identity; refuses to overwrite them unasked."""
-    if not file.is_file():
-        return {}
+def _earlier(settings: Settings) -> dict[str, Record]:
+    """Records of an earlier run by identity; refuses to overwrite what a run wrote unasked."""
+    folder, records = settings.output, _journal(settings.output / JOURNAL)
+    if settings.resume:
+        return records
+    written = [folder / name for name in (JOURNAL, RESULTS, REPORT)]
     if settings.overwrite:
-        file.unlink()
+        for record in records.values():
+            _remove_pictures(folder, record)
+        for file in written:
+            file.unlink(missing_ok=True)
         return {}
-    if not settings.resume:
-        raise OutputError(f"{file.parent}: holds an evaluation already, use --resume, --overwrite or another --output")
-    records = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
+    if any(file.exists() for file in written):
+        raise OutputError(f"{folder}: holds an evaluation already, use --resume, --overwrite or another --output")
+    return {}
+
+
+def _journal(file: Path) -> dict[str, Record]:
+    """Records by identity, or nothing where there is no journal."""
+    records: dict[str, Record] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
         try:
             entry = json.loads(line)
             records[entry["identity"]] = entry["record"]
         except (ValueError, KeyError, TypeError):
             continue  # the last line of a run that was cut off
     return records
+
+
+def _remove_pictures(folder: Path, record: Record) -> None:
+    """Remove what was kept of one case and candidate, so that no later run's figures are of another's pictures."""
+    photo, kind, label = record["photo"], record["kind"], record["engine"]
+    small = [preview_path(folder, photo, kind, name) for name in (label, TRUTH, HOLE)]
+    for file in (*small, _kept_path(folder / "filled" / label, Path(photo), kind)):
+        file.unlink(missing_ok=True)
 
 
 def save_preview(folder: Path, case: Case, label: str, photo: NDArray[np.uint8]) -> None:
@@ -119,13 +139,13 @@ def preview_path(folder: Path, photo: str, kind: str, label: str) -> Path:
     return folder / "pictures" / kind / photo / f"{label}.jpg"
 
 
-def _kept_path(folder: Path, case: Case) -> Path:
+def _kept_path(folder: Path, photo: Path, kind: str) -> Path:
     """Where a picture of a case lies at full size."""
-    return (folder / case.kind / case.name).with_suffix(".png")
+    return (folder / kind / photo).with_suffix(".png")
 
 
 def _keep(folder: Path, case: Case, picture: NDArray[np.uint8]) -> None:
-    path = _kept_path(folder, case)
+    path = _kept_path(folder, case.name, case.kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
 
@@ -137,7 +157,9 @@ class Evaluation:
         self.settings = settings
         check_kinds(settings.kinds)
         self.kinds = [*settings.kinds, *([GIVEN] if settings.mask_dir else [])]
-        self.names = find_photos(settings.photos)[: settings.limit]
+        apart = [settings.output, *(settings.output / name for name in PICTURES)]
+        apart += [settings.mask_dir] if settings.mask_dir else []
+        self.names = find_photos(settings.photos, apart)[: settings.limit]
         if settings.mask_dir and not settings.mask_dir.is_dir():
             raise OptionError(f"{settings.mask_dir}: is not a folder")
         if settings.keep or settings.mask_dir or settings.results:
@@ -154,8 +176,8 @@ class Evaluation:
             settings.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{settings.output}: cannot be made ({error.strerror})") from None
-        self.journal = settings.output / "records.jsonl"
-        self.earlier = _earlier(self.journal, settings)
+        self.journal = settings.output / JOURNAL
+        self.earlier = _earlier(settings)
         self.records: list[Record] = []
         self.failures: list[dict[str, str | None]] = []
         self.photos: list[dict[str, Any]] = []
@@ -225,7 +247,7 @@ class Evaluation:
         identity = _identity(candidate, case, self.perceptual is not None)
         pictures = [preview_path(folder, case.name.as_posix(), case.kind, candidate.label)]
         if self.settings.keep:
-            pictures.append(_kept_path(folder / "filled" / candidate.label, case))
+            pictures.append(_kept_path(folder / "filled" / candidate.label, case.name, case.kind))
         if candidate.timed and identity in self.earlier and all(picture.is_file() for picture in pictures):
             self.records.append(self.earlier[identity])
             return
@@ -289,5 +311,5 @@ def run_evaluation(settings: Settings) -> dict[str, Any]:
     evaluation = Evaluation(settings)
     evaluation.run()
     results = evaluation.results(started)
-    write_text(settings.output / "results.json", to_text(results))
+    write_text(settings.output / RESULTS, to_text(results))
     return results

@@ -9,7 +9,10 @@ from typing import Any
 from inpaint.errors import InpaintError, OutputError
 
 SCHEMA = 1
-_PARTS = {"settings": dict, "photos": list, "engines": dict, "records": list, "summary": list, "failures": list}
+_PARTS = {
+    "settings": dict, "photos": list, "engines": dict, "metrics": list, "records": list, "summary": list,
+    "failures": list,
+}  # fmt: skip
 
 
 def _rounded(value: Any) -> Any:

@@ -140,9 +140,12 @@ def outdated_pages(root: Path, pages: Sequence[Path] = PAGES, write: bool = Fals
     """Pages whose block is not what the results files say; `write` brings them up to date.
 
     Raises:
-        InpaintError: a results file cannot be read, or a page lacks the markers.
+        InpaintError: a results file cannot be read or is not of a whole run with LPIPS, or a page lacks the markers.
     """
     results = read_results(root / RESULTS)
+    if "lpips" not in results["metrics"] or results["failures"]:
+        missing = f"{len(results['failures'])} cases failed" if results["failures"] else "LPIPS was left out"
+        raise InpaintError(f"{root / RESULTS}: is not of a whole evaluation ({missing})")
     block = build_block(results, json.loads((root / BENCHMARK).read_text(encoding="utf-8")))
     outdated = []
     for name in pages:

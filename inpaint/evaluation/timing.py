@@ -1,6 +1,5 @@
 """One engine timed at one size, in the process that calls it: `benchmark` starts a new one for each."""
 
-import resource
 import sys
 import time
 from pathlib import Path
@@ -59,7 +58,11 @@ def memory() -> dict[str, float]:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":", 1) for line in lines)
         return {"now": int(fields["VmRSS"].split()[0]) / 1024, "peak": int(fields["VmHWM"].split()[0]) / 1024}
-    except (OSError, KeyError):  # not Linux; there ru_maxrss counts bytes, and not the parent's peak
+    except (OSError, KeyError):  # not Linux; on a Mac ru_maxrss counts bytes, and not the parent's peak
+        try:
+            import resource
+        except ImportError:  # Windows
+            return {"now": 0.0, "peak": 0.0}
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
         return {"now": peak, "peak": peak}
 
