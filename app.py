@@ -16,6 +16,9 @@ def main() -> int:
     wait_asleep()
     try:
         return serve(args, needs_api=False)
+    except KeyboardInterrupt:  # before it serves; after that it ends by itself
+        print("error: stopped before it was ready", file=sys.stderr)
+        return 130
     except InpaintError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,4 +1,4 @@
-"""Several fills of one hole, with progress and a time limit: python examples/alternatives.py PHOTO MASK SECONDS."""
+"""Several fills of one hole, with a time limit: PYTHONPATH=. python examples/alternatives.py PHOTO MASK SECONDS."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""A folder of photos and one rule that says where the hole is: python examples/folder_rule.py PHOTOS OUT RULE.
+"""A folder of photos, one rule for the hole: PYTHONPATH=. python examples/folder_rule.py PHOTOS OUT RULE.
 
 RULE is such as 'region:bottom-right 18%x6%', 'scratches' or 'text'. Photos where the rule finds nothing are left out.
 """

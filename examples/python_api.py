@@ -1,4 +1,4 @@
-"""Fill one photo from Python: python examples/python_api.py PHOTO MASK OUT."""
+"""Fill one photo from Python: PYTHONPATH=. python examples/python_api.py PHOTO MASK OUT."""
 
 import sys
 

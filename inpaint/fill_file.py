@@ -16,7 +16,8 @@ from inpaint.errors import MaskError, OptionError, OutputError, RecipeError, Wei
 from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
-from inpaint.models.weights import default_weights
+from inpaint.models.loading import weights_path
+from inpaint.models.weights import known_names
 from inpaint.options import DEFAULT_MODEL, FillOptions
 from inpaint.photo.access import PictureFiles
 from inpaint.photo.files import check_lossless, check_output, output_format
@@ -162,6 +163,7 @@ def fill_file(
     inpainter = load()
     loaded = time.perf_counter()
     result = inpainter.fill(photo.visible_pixels(), mask, job.options, notes, progress)
+    notes += [note for note in result.report.notes if note not in notes]  # those of the fill itself
     done = time.perf_counter()
     with staging or Staging() as staging:
         staging.overwrite = job.overwrite
@@ -266,8 +268,8 @@ def make_recipe(made: FileResult, mask: Mask, inpainter: Inpainter) -> Recipe:
 
 
 def weights_hash(model: str, weights: Path | None) -> str:
-    """SHA-256 of the weights file that a model name or path stands for; raises WeightsError where there is none."""
-    path = weights or default_weights(model)
+    """SHA-256 of the weights file that a model stands for (`weights_path`); raises OptionError, WeightsError."""
+    path = weights_path(model, weights)
     try:
         return sha256_of(path)
     except OSError as error:
@@ -293,11 +295,14 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
     if photo is None and "://" in recipe.photo:
         url = shown(recipe.photo)
         raise RecipeError(f"{shown(place)}: its photo lies at {url}; fetch it and name the copy as PHOTO")
-    if weights_hash(recipe.model, weights) != recipe.weights_sha256:
+    model = recipe.model
+    if weights is not None and model not in known_names():  # a file is its own weights, wherever it lies now
+        model, weights = str(weights), None
+    if weights_hash(model, weights) != recipe.weights_sha256:
         raise RecipeError(f"{shown(place)}: was made with other weights; name them with --weights")
     return FillJob(
         photo or place.parent / recipe.photo, recipe.mask, output, recipe.options, lossless=recipe.lossless,
-        mark=recipe.mark, keep_time=recipe.keep_time, model=recipe.model, weights=weights, device=recipe.device,
+        mark=recipe.mark, keep_time=recipe.keep_time, model=model, weights=weights, device=recipe.device,
         expected=recipe, show_hole=recipe.show_hole,
     )  # fmt: skip
 

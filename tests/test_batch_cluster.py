@@ -4,10 +4,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from inpaint.batch.work import Settings
 from inpaint.cli import main
+from inpaint.fill_file import FillJob
 from tests.batches import arguments, batch, folders, records, tree
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'inpaint-dilated[cluster]'")
@@ -70,3 +74,47 @@ def test_what_does_not_go_with_a_cluster(tmp_path, capsys, extra, words):
     inputs = [str(tmp_path / "photos"), "-m", str(tmp_path / "masks"), "-o", output]
     assert main(["batch", *inputs, "--ray", "local", *extra]) == 2
     assert words in capsys.readouterr().err
+
+
+class _Lost:
+    """A cluster of one actor with two photos in hand, one of which was filled just before the actor died."""
+
+    def __init__(self, monkeypatch):
+        from ray.exceptions import RayActorError
+
+        from inpaint.batch import cluster
+
+        def get(reference, **_):
+            if reference == "lost":
+                raise RayActorError
+            return {"kind": "done"}
+
+        monkeypatch.setattr(cluster.ray, "wait", lambda watched, **_: (watched[1:], []))
+        monkeypatch.setattr(cluster.ray, "get", get)
+        monkeypatch.setattr(cluster.ray, "kill", lambda handle: None)
+        self.cluster = object.__new__(cluster.Cluster)
+        actor = SimpleNamespace(handle=None, prepared=None, in_hand={"a": "lost", "b": "done"}, alone=False)
+        self.cluster._questions, self.cluster._actors = "questions", [actor]
+        self.cluster._start = lambda: SimpleNamespace(handle=None, prepared="soon", in_hand={}, alone=False)
+
+
+def test_a_photo_is_either_filled_or_lost(monkeypatch):
+    events = _Lost(monkeypatch).cluster.wait(1.0)
+    assert [(event.kind, event.output) for event in events] == [("finished", "b"), ("lost", "a")]
+
+
+def test_a_local_cluster_has_the_cores_that_its_actors_ask_for(monkeypatch):
+    from inpaint.batch import cluster
+
+    class Stop(Exception):
+        pass
+
+    def init(**options):
+        assert options["num_cpus"] == 6
+        raise Stop
+
+    monkeypatch.setattr(cluster.ray, "init", init)
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)
+    settings = Settings(FillJob(Path(), Path(), Path()), "run", threads=3)
+    with pytest.raises(Stop):
+        cluster.Cluster(settings, "local", 2)

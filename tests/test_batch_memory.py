@@ -1,12 +1,13 @@
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks.batch import watched
 from inpaint.batch.journal import Journal
-from inpaint.batch.memory import LEADER, PHOTO, WORKER, least_memory, parse_bytes, workers_for
+from inpaint.batch.memory import LEADER, PER_PIXEL, PHOTO, WORKER, least_memory, parse_bytes, photo_bytes, workers_for
 from inpaint.batch.plan import Task
 from inpaint.batch.pool import Event
 from inpaint.batch.run import Budget, Counts, run_tasks
@@ -101,3 +102,16 @@ def test_more_workers_than_the_memory_holds_are_refused(tmp_path, capsys):
     folders(tmp_path, 1)
     assert main(arguments(tmp_path, "--max-memory", "2G", workers="8")) == 2
     assert "max-memory must be at least 5500M for 8 workers and a photo" in capsys.readouterr().err
+
+
+def test_sixteen_bits_count_twice(tmp_path):
+    for name, dtype in (("eight", np.uint8), ("deep", np.uint16)):
+        for ending in ("png", "tif"):
+            cv2.imwrite(str(tmp_path / f"{name}.{ending}"), np.zeros((30, 20, 3), dtype))
+    Image.new("RGB", (20, 30)).save(tmp_path / "eight.jpg")
+    counted = {
+        path.name: photo_bytes(Task(str(path), (), "", "", "")) // (30 * 20 * PER_PIXEL)
+        for path in sorted(tmp_path.iterdir())
+    }
+    assert counted == {"deep.png": 2, "deep.tif": 2, "eight.jpg": 1, "eight.png": 1, "eight.tif": 2}
+    assert photo_bytes(Task(str(tmp_path / "none.png"), (), "", "", "")) is None

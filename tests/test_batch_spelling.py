@@ -90,3 +90,11 @@ def test_a_list_may_be_named_twice(folder):
     (folder / "part.lst").write_text("ph/cat.png\n")
     found = find(["all.lst", "part.lst"], [])
     assert [f.place for f in found.pictures] == ["ph/cat.png"] and not found.broken
+
+
+def test_a_list_may_name_a_list_with_an_at(folder):
+    (folder / "lists").mkdir()
+    (folder / "lists" / "inner.lst").write_text("../ph/cat.png\n")
+    (folder / "lists" / "outer.lst").write_text("@inner.lst\n")
+    found = find(["@lists/outer.lst"], [])
+    assert [os.path.basename(picture.place) for picture in found.pictures] == ["cat.png"] and not found.broken

@@ -13,6 +13,7 @@ from PIL import Image
 from inpaint.cli import main
 from inpaint.errors import MaskError
 from inpaint.fill_file import FillJob, fill_file
+from inpaint.filling.kernels import Kernel
 from inpaint.options import FillOptions
 from inpaint.photo.files import load_photo
 from inpaint.photo.provenance import read_recipe
@@ -266,3 +267,10 @@ def test_every_candidate_is_written_and_proved(photo_files, capsys):
     assert "the same bytes" in capsys.readouterr().out
     for name in ("", "_2", "_3"):
         assert (photo_files / f"out{name}.png").read_bytes() == (photo_files / f"b{name}.png").read_bytes()
+
+
+def test_what_the_fill_itself_has_to_say_is_told(photo_files, capsys, monkeypatch):
+    monkeypatch.setattr(Kernel, "complaint", classmethod(lambda cls: ["said once"]))
+    assert run(photo_files, "--report", photo_files / "report.json", "--engine", "telea") == 0
+    assert "said once" in capsys.readouterr().out
+    assert json.loads((photo_files / "report.json").read_text())["notes"].count("said once") == 1

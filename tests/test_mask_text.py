@@ -10,6 +10,7 @@ from benchmarks.mask_truth import text_case, watermark_case
 from inpaint import cli, masking
 from inpaint.errors import InpaintError, OptionError
 from inpaint.masking import text
+from tests.batches import folders
 from tests.test_mask_tools import photo
 
 reads = pytest.mark.skipif(find_spec("rapidocr") is None, reason="RapidOCR is not installed (pip install rapidocr)")
@@ -163,3 +164,11 @@ def strokes_of(picture, corners):
     from inpaint.masking.strokes import line_strokes
 
     return line_strokes(np.array(picture), np.array(corners, np.float32))
+
+
+@pytest.mark.parametrize("rule", ["text", "text:grow=2", "region:bottom 100%x5% + text", "text + region:top 100%x5%"])
+def test_a_rule_that_needs_what_is_missing_is_refused_before_any_photo(tmp_path, capsys, monkeypatch, rule):
+    folders(tmp_path, 1)
+    monkeypatch.setattr("inpaint.masking.text.find_spec", lambda name: None)
+    assert cli.main(["batch", str(tmp_path / "photos"), "-m", rule, "-o", str(tmp_path / "out"), "--workers", "0"]) == 1
+    assert "rapidocr" in capsys.readouterr().err.lower() and not (tmp_path / "out").exists()

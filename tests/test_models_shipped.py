@@ -76,3 +76,10 @@ def test_the_page_shows_each_its_own_card(folder):
     about = describe(Networks({"gardens": None, "dilated": None, "other.onnx": None}))
     paper = NETWORKS["dilated"].paper
     assert [row["paper"] for row in about] == [paper, paper, ""] and about[0]["default"]
+
+
+@pytest.mark.parametrize("name", ["dilated", "dilated-permissive"])
+def test_a_card_on_the_page_names_its_pictures(name):
+    """The page does not serve them: they would be broken images."""
+    card = card_text(name, None)
+    assert "![" not in card and "docs/failures" in card and "(`docs/models/validation" in card

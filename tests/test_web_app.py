@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import sys
 import threading
 import time
 from io import BytesIO
@@ -16,7 +17,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from app import build_app, model_choices, parser
+from app import build_app, main, model_choices, parser
+from inpaint.cli import main as cli_main
 from inpaint.errors import OptionError
 from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
@@ -309,3 +311,21 @@ def test_an_uploaded_file_is_no_page_of_this_server(address, tmp_path):
     assert reply.status_code == 200 and reply.headers["content-security-policy"] == "sandbox"
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert "content-security-policy" not in httpx.get(address).headers
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999"])
+@pytest.mark.parametrize("door", ["app", "serve"])
+def test_ports_that_are_none_are_refused_at_once(monkeypatch, capsys, port, door):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--port", port])
+    assert (main() if door == "app" else cli_main(["serve", "--port", port])) == 2
+    streams = capsys.readouterr()
+    assert f"--port must be from 1 to 65535, got {port}" in streams.err and not streams.out
+
+
+def test_a_server_that_is_stopped_before_it_is_ready_says_so(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["app.py"])
+    monkeypatch.setattr("app.serve", stopped)
+    assert main() == 130 and capsys.readouterr().err == "error: stopped before it was ready\n"

@@ -40,3 +40,8 @@ def test_files_that_are_none_are_refused(tmp_path, text, wrong):
 def test_names_that_the_file_cannot_hold(tmp_path, name, password):
     with pytest.raises(OptionError):
         add_user(tmp_path / "people", name, password)
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(OptionError, match=r"users: cannot be written \(No such file"):
+        add_user(tmp_path / "none" / "users", "ann", "secret")

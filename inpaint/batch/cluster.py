@@ -96,7 +96,7 @@ class Cluster:
         self._weights = weights_hash(settings.template.model, settings.template.weights)
         self._joined = not ray.is_initialized()
         if self._joined:
-            _connect(address, workers)
+            _connect(address, workers and workers * (settings.threads or 1))
         have = ray.cluster_resources()
         device = settings.template.device
         self._gpus = 1 if device == "cuda" or (device == "auto" and have.get("GPU", 0) >= 1) else 0
@@ -159,8 +159,7 @@ class Cluster:
         for actor in list(self._actors):
             if actor.prepared is not None and actor.prepared in ready:
                 self._welcome(actor)
-            finished = [output for output, ref in actor.in_hand.items() if ref in ready]
-            events += [event for output in finished for event in self._finished(actor, output)]
+            events += self._finished(actor, [output for output, ref in actor.in_hand.items() if ref in ready])
         return events
 
     def _welcome(self, actor: _Actor) -> None:
@@ -175,18 +174,24 @@ class Cluster:
             raise InpaintError("a machine of the Ray cluster has other weights, install the same version everywhere")
         actor.prepared, self._deaths = None, 0
 
-    def _finished(self, actor: _Actor, output: str) -> list[Event]:
-        try:
-            record = ray.get(actor.in_hand[output], timeout=60)
-        except (RayError, GetTimeoutError) as error:
-            lost = list(actor.in_hand)
-            if not lost or actor not in self._actors:
-                return []
-            self._replace(actor, error)
-            return [Event("lost", name, reason=f"its Ray actor was lost ({_cause(error)})") for name in lost]
-        del actor.in_hand[output]
-        actor.alone = False
-        return [Event("finished", output, record=record)]
+    def _finished(self, actor: _Actor, outputs: list[str]) -> list[Event]:
+        """What became of photos whose references are ready; where one was lost, all that are still in hand were."""
+        events: list[Event] = []
+        failure: Exception | None = None
+        for output in outputs:
+            try:
+                record = ray.get(actor.in_hand[output], timeout=60)
+            except (RayError, GetTimeoutError) as error:
+                failure = error
+                continue
+            del actor.in_hand[output]
+            actor.alone = False
+            events.append(Event("finished", output, record=record))
+        if failure is None or actor not in self._actors:
+            return events
+        self._replace(actor, failure)
+        reason = f"its Ray actor was lost ({_cause(failure)})"
+        return [*events, *(Event("lost", output, reason=reason) for output in actor.in_hand)]
 
     def _replace(self, actor: _Actor, error: Exception) -> None:
         if actor.prepared is not None:
@@ -205,11 +210,12 @@ class Cluster:
             ray.shutdown()
 
 
-def _connect(address: str, workers: int | None) -> None:
+def _connect(address: str, cores: int | None) -> None:
+    """Join a cluster, or start one of this machine with so many cores (None: all of them)."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
     try:
         if address == "local":
-            ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         else:
             _knock(address)
             ray.init(address=address, **quiet)

@@ -122,9 +122,11 @@ def _find_listed(name: str, skip: set[str], recursive: bool, above: frozenset[st
     lines = data.split(b"\0") if b"\0" in data else data.removeprefix(b"\xef\xbb\xbf").splitlines()
     listing = Listing()
     for line in (os.fsdecode(line) for line in lines if line.strip()):
-        place = places.normal(line)
-        if not places.is_remote(place):
-            place = os.path.join(os.path.dirname(name), place)
+        place, folder = places.normal(line), os.path.dirname(name)
+        if place.startswith("@") and not os.path.lexists(os.path.join(folder, place)):
+            place = "@" + os.path.join(folder, place[1:])
+        elif not places.is_remote(place):
+            place = os.path.join(folder, place)
         try:
             listing.add(_find_one(place, skip, recursive, above | {real}))
         except OptionError as error:

@@ -14,6 +14,7 @@ LEADER = 400 << 20  # the process that leads, and the one that workers are forke
 WORKER = 600 << 20  # a worker with its libraries and its network, without a photo
 PHOTO = 300 << 20  # the least room that all photos in hand together are given
 PER_PIXEL = 40  # bytes at the peak of reading, filling, writing and proving one photo (docs/batch.md: 28 measured)
+DEEP = 2  # times as much for 16 bits, which take about twice as much
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -49,11 +50,34 @@ def picture_size(place: str, files: PictureFiles = PictureFiles()) -> tuple[int,
         return None
 
 
+def _start(place: str) -> bytes:
+    """The first bytes of a file, where it can be read."""
+    try:
+        if not places.is_remote(place):
+            path = Path(place)
+            if not path.is_file():
+                return b""
+            with open(path, "rb") as file:
+                return file.read(25)
+        system, inside = places.filesystem(place)
+        with system.open(inside, "rb", block_size=1 << 16) as remote:
+            return bytes(remote.read(25))
+    except Exception:  # as in `picture_size`
+        return b""
+
+
+def _per_pixel(place: str) -> int:
+    """Bytes a pixel of a file may take; a TIFF, which may have 16 bits, is taken to have them."""
+    start = _start(place)
+    deep = (start[:4] == b"\x89PNG" and start[24:] == b"\x10") or start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    return PER_PIXEL * (DEEP if deep else 1)
+
+
 @lru_cache(maxsize=256)  # a photo that waits for memory is asked about again and again
 def photo_bytes(task: Task, files: PictureFiles = PictureFiles()) -> int | None:
     """Memory that filling a task's photo takes at its peak, or None where its size cannot be told."""
     size = picture_size(task.photo, files)
-    return None if size is None else size[0] * size[1] * PER_PIXEL
+    return None if size is None else size[0] * size[1] * _per_pixel(task.photo)
 
 
 def least_memory(workers: int) -> int:
@@ -70,7 +94,7 @@ def check_memory(photo: Path, most: int) -> None:
         PhotoError: it may take more.
     """
     size = picture_size(str(photo))
-    need = 0 if size is None else WORKER + size[0] * size[1] * PER_PIXEL
+    need = 0 if size is None else WORKER + size[0] * size[1] * _per_pixel(str(photo))
     if need > most:
         told, allowed = f"{need / 2**20:,.0f} MiB", f"{most / 2**20:,.0f} MiB"
         raise PhotoError(f"{shown(photo)}: needs about {told} of memory, --max-memory allows {allowed}")

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     """Fill many photos; returns the exit code."""
     if args.ray is not None:
         check_installed("cluster", "ray")
-    if args.masks.split(":")[0].strip() == "text" or args.masks.startswith("text +"):
+    if any(term.split(":")[0].strip() == "text" for term in args.masks.split(" + ")):
         from inpaint.masking.text import check_detector
 
         check_detector()

@@ -17,21 +17,31 @@ def load_any(
     name: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None, hole_value: HoleValue | None = None
 ) -> InpaintingNetwork:
     """See `inpaint.models.load_network`."""
+    path = weights_path(name, weights)
+    return load_file(path, str(name) if name in NETWORKS else None, hole_value)
+
+
+def weights_path(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> Path:
+    """The file that a model stands for: that of a network, of shipped weights, or the model itself.
+
+    Raises:
+        OptionError: an unknown model, or `weights` beside one that has its own.
+        WeightsError: nothing is shipped for this network.
+    """
     if name in NETWORKS:
-        path = default_weights(str(name)) if weights is None else Path(weights)
-        return load_file(path, str(name), hole_value)
+        return default_weights(str(name)) if weights is None else Path(weights)
     shipped = shipped_weights()
     if str(name) in shipped:
         if weights is not None:
             raise OptionError(f"{name} stands for weights already, so {weights} cannot be given too")
-        return load_file(shipped[str(name)], None, hole_value)
+        return shipped[str(name)]
     path = Path(name)
     if path.suffix.lower() not in ENDINGS:
         known = f"{', '.join(known_names())}, or a file ending in {', '.join(ENDINGS)}"
         raise OptionError(f"model must be one of {known}, got {str(name)!r}")
     if weights is not None:
         raise OptionError(f"{path}: as a model it holds its own weights, so {weights} cannot be given too")
-    return load_file(path, None, hole_value)
+    return path
 
 
 def load_file(path: Path, name: str | None, hole_value: HoleValue | None = None) -> InpaintingNetwork:

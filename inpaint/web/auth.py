@@ -55,16 +55,19 @@ def add_user(path: Path, name: str, password: str) -> None:
     """Add a person to a password file, or give them another password.
 
     Raises:
-        OptionError: an empty name or password, or a name that the file cannot hold.
+        OptionError: an empty name or password, a name that the file cannot hold, or a file that cannot be written.
     """
     if not name or not password or ":" in name or name.startswith("#") or not name.isprintable():
         raise OptionError("a user needs a password and a name without colon")
-    old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     salt = secrets.token_bytes(16)
     line = f"{name}:scrypt${_text(salt)}${_text(_hash(password, salt))}"
-    kept = [other for other in old if other.partition(":")[0] != name]
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write("\n".join([*kept, line]) + "\n")
+    try:
+        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [other for other in old if other.partition(":")[0] != name]
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write("\n".join([*kept, line]) + "\n")
+    except OSError as error:
+        raise OptionError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
 
 
 def _hash(password: str, salt: bytes) -> bytes:

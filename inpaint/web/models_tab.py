@@ -1,5 +1,6 @@
 """The tab about networks: what each is, how far it can see, where it really looks, and its card."""
 
+import re
 from html import escape
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from inpaint.web.i18n import PAGE_TEXTS, Texts, language_of
 from inpaint.web.networks import Networks
 
 SIZE, HOLE = 256, 32  # of the photos with which it is measured where a network looks, in pixels
+PICTURE = re.compile(r"!\[([^\]]*)\]\((?:\.\./)*([^)]+)\)")  # in Markdown, a path below the project's folder
 DECADES = 4  # of the gradient that the picture shows
 
 
@@ -93,13 +95,13 @@ def where_it_looks(networks: Networks, name: str, path: Path) -> EffectiveField 
 
 
 def card_text(name: str, weights: Path | None, texts: Texts = PAGE_TEXTS["en"]) -> str:
-    """The model card beside the weights, as Markdown; a sentence where there is none."""
+    """The model card beside the weights, as Markdown, its pictures by name; a sentence where there is none."""
     shipped = shipped_weights().get(name) if weights is None else None
     # README.md beside its weights is the default's card, NAME.md is that of others.
     card = shipped and shipped.with_name("README.md" if name == DEFAULT_MODEL else f"{name}.md")
     if card is None or not card.is_file():
         return texts["no_card"].format(name=(weights or shipped or Path(name)).name)
-    return card.read_text(encoding="utf-8")
+    return PICTURE.sub(r"*\1* (`\2`)", card.read_text(encoding="utf-8"))  # the page does not serve them
 
 
 def field_picture(field: Field, texts: Texts = PAGE_TEXTS["en"]) -> str:

@@ -160,6 +160,8 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     if args.add_user or args.add_key:
         return _add_person(args)
+    if not 0 < args.port < 1 << 16:
+        raise OptionError(f"--port must be from 1 to 65535, got {args.port}")
     from inpaint.web.api import api_app
     from inpaint.web.auth import Passwords
 
