@@ -9,6 +9,7 @@ from inpaint.filling.blend import (
     INSIDE,
     LENT,
     correct_seam,
+    correct_shift,
     depths,
     lend_detail,
     membrane,
@@ -112,6 +113,22 @@ def test_seam_correction_removes_a_colour_shift():
     shallow = scene(100, 100)
     corrected = paste(correct_seam(shifted, photo, mask), shallow, mask)
     assert seam_score(corrected, mask) < seam_score(paste(shifted, shallow, mask), mask)
+
+
+def test_a_shift_of_colour_is_removed_and_nothing_else():
+    photo = working_scale(scene(100, 100))
+    for box in (np.s_[20:80, 20:80], np.s_[30:36, 10:90]):  # thin ones, too
+        mask = np.zeros((100, 100), bool)
+        mask[box] = True
+        assert np.array_equal(correct_shift(photo, photo, mask), photo)  # edges at the rim are the photo's
+        assert np.abs(correct_seam(photo, photo, mask) - photo).max() > 5 or mask.sum() < 1000
+        truth = photo * np.float32(0.7) + 40
+        shifted = truth + np.array([6, -9, 3], np.float32)
+        corrected = correct_shift(shifted, truth, mask)
+        rim = mask & ~np.pad(mask, 1)[2:, 1:-1]
+        assert np.abs(corrected - truth)[rim].max() < 1 and np.abs(corrected - truth)[mask].max() < 9 * 0.3
+        assert np.array_equal(corrected[~mask], shifted[~mask])
+    assert correct_shift(shifted, photo, np.zeros_like(mask)) is shifted
 
 
 def test_sharpening_adds_contrast_inside_the_hole_alone():

@@ -11,6 +11,7 @@ from inpaint.filling.report import Pixels
 
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
+BESIDE = 4  # a network's error is looked at in known pixels so near the hole, pixels
 SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, all of it beyond the second, pixels
 SHARPEN = 0.5  # share of a network fill's own fine detail that is added to it
 SHARPEN_REFINED = 0.25  # the same for a fill that has seen patches
@@ -80,14 +81,14 @@ def _changed(
 def correct_seam(
     fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Remove the step between a fill and its surroundings.
+    """Remove the step between patches and their surroundings; for fills of networks see `correct_shift`.
 
     The difference of the local mean colours on both sides of the rim is spread smoothly into the hole (a membrane,
     as in Poisson blending, Perez 2003) and added, fading with depth: the middle keeps more of the engine's own colour.
     In a thin hole nothing is corrected: what differs across it is the photo's content.
 
     Args:
-        fill: float32 (H, W, 3) in [0, 255], the engine's opinion of every pixel.
+        fill: float32 (H, W, 3) in [0, 255].
         photo: float32 (H, W, 3) in [0, 255].
         mask: bool (H, W), True = hole.
 
@@ -104,11 +105,42 @@ def correct_seam(
     if strength <= 0:
         return fill
     known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
-    rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
     step = local_mean(photo, known) - local_mean(part, hole)
-    correction = membrane(step * rim[..., None], rim.astype(np.float32))
-    fade = strength * np.exp(-FADE * depth / max(8.0, deepest))
-    return _changed(fill, crop, mask, part + correction * fade[..., None])
+    return _changed(fill, crop, mask, part + np.float32(strength) * _inwards(step, mask, depth))
+
+
+def correct_shift(
+    fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Remove a shift of colour from a network's fill, as far as the network makes it beside the hole, too.
+
+    What it says of known pixels is compared with them, and the difference spread into the hole as by `correct_seam`.
+    Comparing colours across the rim would take every edge and gradient of the photo there for an error of the fill.
+
+    Args:
+        fill: float32 (H, W, 3) in [0, 255], the network's opinion of every pixel.
+        photo: float32 (H, W, 3) in [0, 255].
+        mask: bool (H, W), True = hole.
+
+    Returns:
+        float32 (H, W, 3) in [0, 255]; the fill outside the hole.
+    """
+    if not mask.any():
+        return fill
+    crop = around(mask, round(5 * SIGMA))
+    mask, photo, part = mask[crop], photo[crop], fill[crop]
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
+    step = local_mean(photo - part, (near & ~mask).astype(np.float32))
+    return _changed(fill, crop, mask, part + _inwards(step, mask, depths(mask)))
+
+
+def _inwards(
+    step: NDArray[np.float32], mask: NDArray[np.bool_], depth: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """A correction (H, W, 3) that is `step` at the rim of the hole and fades with depth (H, W, pixels)."""
+    rim = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    fade = np.exp(-FADE * depth / max(8.0, float(depth.max())))
+    return membrane(step * rim[..., None], rim.astype(np.float32)) * fade[..., None]
 
 
 def sharpen(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.filling.blend import SHARPEN_REFINED, correct_seam, lend_detail, sharpen, take_detail
+from inpaint.filling.blend import SHARPEN_REFINED, correct_shift, lend_detail, sharpen, take_detail
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, MIN_SOURCES, Synthesis, synthesize, valid_sources
 from inpaint.filling.progress import Progress
@@ -148,7 +148,7 @@ class WindowEngines:
 
         start, before = time.perf_counter(), self.seconds.get("detail", 0.0)
         octaves = self._fill_octaves(first, FINEST, detailing)
-        fill = sharpen(correct_seam(octaves[-1], self.photo, self.hole), self.photo, self.hole, SHARPEN_REFINED)
+        fill = sharpen(correct_shift(octaves[-1], self.photo, self.hole), self.photo, self.hole, SHARPEN_REFINED)
         self._spent("structure", start + self.seconds["detail"] - before)
         return fill, copied[0]
 
@@ -175,7 +175,7 @@ class WindowEngines:
         return fill
 
     def structure(self, progress: Progress = Progress(), finest: int = FINEST) -> Floats:
-        """The network's fill with its seam corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
+        """The network's fill with its shift of colour corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
 
         Args:
             progress: told before every octave.
@@ -185,7 +185,7 @@ class WindowEngines:
             start = time.perf_counter()
             octaves = self._fill_octaves(progress, finest)
             whole = enlarge_fill(octaves[-1], self.hole.shape)
-            self._octaves[finest], self._structures[finest] = octaves, correct_seam(whole, self.photo, self.hole)
+            self._octaves[finest], self._structures[finest] = octaves, correct_shift(whole, self.photo, self.hole)
             self._spent("structure", start)
         return self._structures[finest]
 
@@ -197,7 +197,7 @@ class WindowEngines:
         """What guides the patches of `both`, after `alone`: the smallest of its octaves that is as large as a guide.
 
         Returns:
-            float32 (H, W, 3) in [0, 255], its seam as it is.
+            float32 (H, W, 3) in [0, 255], its colours as they are.
         """
         return as_guide(self._octaves[FINEST], self.hole.shape)
 
