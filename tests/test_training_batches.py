@@ -160,10 +160,11 @@ def test_own_guides_are_what_filling_would_give():
     torch.testing.assert_close(guide, expected, rtol=0, atol=2e-3)
 
 
+@pytest.mark.parametrize("hole", [np.s_[11:41, 13:51], np.s_[10:42, 14:50]], ids=["anywhere", "half of cells"])
 @pytest.mark.parametrize("side", [48, 32, 20])
-def test_shrinking_is_that_of_filling(side):
+def test_shrinking_is_that_of_filling(side, hole):
     photo, mask = scene(64, 64).astype(np.float32), np.zeros((64, 64), bool)
-    mask[11:41, 13:51] = True
+    mask[hole] = True
     given = torch.from_numpy(photo).permute(2, 0, 1)[None], torch.from_numpy(mask)[None, None].float()
     known, hole = shrink(*given, side)
     small, unknown = shrink_known(photo, mask, (side, side))

@@ -73,7 +73,7 @@ def test_too_few_photos(tmp_path):
         PhotoCache([tmp_path / "missing"], tmp_path / "other")
 
 
-def test_a_list_names_photos_by_their_file_names(tmp_path):
+def test_a_list_names_photos_by_their_file_names(tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     for name in "abc":
         Image.fromarray(scene(70, 90)).save(tmp_path / "photos" / f"{name}.png")
@@ -81,6 +81,7 @@ def test_a_list_names_photos_by_their_file_names(tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("c.png\nelsewhere.png\na.png\n")
     assert [photos.names[i].rpartition("/")[2] for i in sorted(photos.listed(names))] == ["a.png", "c.png"]
+    assert capsys.readouterr().err.endswith(f"note: {names}: 1 of its 3 names are of no photo here, elsewhere.png\n")
     names.write_text("a\n")
     with pytest.raises(OptionError, match=r"names\.txt: names none of the photos"):
         photos.listed(names)

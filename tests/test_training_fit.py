@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -132,3 +133,24 @@ def test_weights_that_cannot_be_written_leave_nothing_and_say_so(tmp_path, monke
     with pytest.raises(OutputError, match=r"own\.safetensors: cannot be written \(No space left"):
         weights.save_weights(Dilated(DilatedConfig(8, 4, (1,))), "dilated", tmp_path / "own.safetensors", {})
     assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_learnt_from_is_refused_with_masks_too(folder, capsys, monkeypatch):
+    Image.open(folder / "photos" / "1.png").save(folder / "photos" / "1.tif")
+    (folder / "pack.tar").write_bytes(b"")
+    words = ["-o", str(folder / "own.safetensors"), "-m", str(folder / "masks")]
+    for name in ("photos/1.tif", "pack.tar"):
+        assert main(["fit", str(folder / "photos" / "0.png"), str(folder / name), *words]) == 1
+        assert f"error: {folder / name}: " in capsys.readouterr().err
+
+    def closed(place):
+        if str(place).endswith("inner"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(place)
+
+    scandir = os.scandir
+    (folder / "masks" / "inner").mkdir()
+    monkeypatch.setattr("inpaint.batch.inputs.os.scandir", closed)  # root may list everything
+    assert run(folder, "-m", str(folder / "masks")) == 1
+    assert "inner: cannot be listed (Permission denied)" in capsys.readouterr().err
+    assert not (folder / "own.safetensors").exists()

@@ -70,6 +70,7 @@ def test_train_command_refuses_clearly(folder, capsys, monkeypatch):
     refused("squeezenet1_1_torchvision_fp16.npz: not found", "--nets", str(folder))
     refused("state.pt: not found, there is nothing to resume", "--resume")
     refused("does not go with --init", "--resume", "--init", "x", code=2)
+    refused("goes on from a run's own state, so it does not go with --widen", "--resume", "--widen", code=2)
     refused("size must be a multiple of 16", "--size", "50", code=2)
     refused("steps must be at least 1", "--steps", "0", code=2)
     refused("seed must be 0 or more, got -1", "--seed", "-1", code=2)

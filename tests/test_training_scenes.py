@@ -249,8 +249,16 @@ def test_the_rim_of_a_crop_shows_nothing_of_the_hole(network):
     assert partly  # some were of the octave before
 
 
-def test_crops_larger_than_every_scene_are_refused(photos, network, folder):
-    scenes = Scenes(photos, SMALL, range(len(photos)), network, CPU, folder)
-    others = HostBatches(photos, SMALL, range(len(photos)), guided=True)
+def test_crops_larger_than_every_scene_are_refused_before_any_is_filled(photos, network, folder, monkeypatch):
+    monkeypatch.setattr(module, "fill_scene", lambda *a: pytest.fail("filled"))
     with pytest.raises(OptionError, match="must not be above the shorter side of all last octaves, got 112"):
-        SceneBatches(photos, scenes, replace(SMALL, size=112), others)
+        Scenes(photos, replace(SMALL, size=112), range(len(photos)), network, CPU, folder)
+
+
+def test_scenes_without_room_for_crops_are_said_so(photos, network, folder):
+    def too_little(rng, side):
+        return np.arange(side * side).reshape(side, side) == side * side // 2
+
+    drawn_by = dict.fromkeys(SMALL.mix, too_little)
+    with pytest.raises(PhotoError, match=r"scenes\.u8: holds no scene with room for crops"):
+        Scenes(photos, SMALL, range(len(photos)), network, CPU, folder, drawn_by)

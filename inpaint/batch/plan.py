@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from inpaint.batch import places
-from inpaint.batch.inputs import Found, Listing, find
+from inpaint.batch.inputs import LOOP, Found, Listing, find
 from inpaint.batch.pairing import MARKERS, Pair, is_mask_name, pair_by_name
-from inpaint.errors import OptionError, shown
+from inpaint.errors import InpaintError, MaskError, OptionError, PhotoError, shown
 from inpaint.masking.rules import SETTINGS
 from inpaint.photo.formats import BY_NAME, FORMATS
 
@@ -136,8 +136,16 @@ def mask_pairs(photos: list[str], masks: str) -> list[Pair]:
 
     Raises:
         OptionError: an input does not exist.
+        PhotoError, MaskError: something named is no picture, or a folder cannot be listed.
     """
-    return _pairs(Request(tuple(photos), masks, ""), "", find(photos, []), Plan())
+    listing, plan = find(photos, []), Plan()
+    pairs = _pairs(Request(tuple(photos), masks, ""), "", listing, plan)
+    lost: list[tuple[type[InpaintError], str, str]] = [(PhotoError, *place) for place in listing.broken]
+    lost += [(MaskError, place, reason.removeprefix("mask ")) for place, reason in plan.left_out]
+    for error, place, reason in lost:
+        if reason != LOOP:
+            raise error(f"{shown(place)}: {reason}")
+    return pairs
 
 
 def _pairs(request: Request, output: str, photos: Listing, plan: Plan) -> list[Pair]:

@@ -8,6 +8,8 @@ from inpaint.filling.structure import SMALLER
 from inpaint.models.layers import composite
 from inpaint.training.batches import OWN, TRUE, Batch
 
+HALF = 0.5 - 1e-4  # a pixel known less than this is hole; one known by half is not, whatever rounding makes of its sum
+
 
 def halve(photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Make photos and holes half as large, as `shrink`."""
@@ -26,7 +28,7 @@ def shrink(photo: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
         photo (B, 3, s, s) and mask (B, 1, s, s), 1 where less than half of a pixel was known.
     """
     share = _area(1 - mask, side)
-    return _area(photo * (1 - mask), side) / share.clamp_min(1e-3), (share < 0.5).float()
+    return _area(photo * (1 - mask), side) / share.clamp_min(1e-3), (share < HALF).float()
 
 
 def _area(values: Tensor, side: int) -> Tensor:

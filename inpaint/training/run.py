@@ -148,8 +148,8 @@ def run_training(
     Raises:
         InpaintError: photos, nets or state cannot be used; the text names the file.
     """
-    if resume and init is not None:
-        raise OptionError("--resume goes on from a run's own state, so it does not go with --init")
+    for name in [name for name, asked in (("--init", init is not None), ("--widen", wider)) if asked and resume]:
+        raise OptionError(f"--resume goes on from a run's own state, so it does not go with {name}")
     if wider and init is None:
         raise OptionError("--widen needs a trained network to widen: give --init WEIGHTS")
     state = output / "state.pt"
@@ -167,6 +167,8 @@ def run_training(
         config = replace(config, compile=False)
     kept = read_state(state, config) if resume else {}
     built = replace(config, network_config=kept.get("architecture", config.network_config))  # as --init had it
+    filled_by = kept.get("averaged") if config.scene_share else None
+    del kept  # `Trainer.resume` reads the rest
     generator = build_generator(built, init, wider)
     if config.scene_share and not generator.takes_guide:
         raise OptionError(f"scene_share needs a network that takes a guide, {config.network} takes none")
@@ -187,8 +189,8 @@ def run_training(
         batches = HostBatches(cache, config, indices, generator.takes_guide, rank=rank, silhouettes=shapes)
     if config.scene_share:
         filler = copy.deepcopy(generator).eval().requires_grad_(False)
-        if resume:
-            filler.load_state_dict(kept["averaged"])
+        if filled_by is not None:
+            filler.load_state_dict(filled_by)
         filler.to(accelerator.device)
         filler.to(pick_precision(filler, accelerator.device))
         with accelerator.main_process_first():

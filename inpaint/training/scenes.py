@@ -105,6 +105,12 @@ def _rounded(values: NDArray[np.float32]) -> Picture:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
+def has_room(shape: tuple[int, int], side: int) -> bool:
+    """Whether a photo (height, width) can be a scene whose last octave holds a square of so many pixels."""
+    sizes = octave_sizes(*shape)
+    return max(shape) <= LONGEST and len(sizes) > 1 and min(sizes[-1]) >= side
+
+
 class Scenes:
     """One scene for every photo that is small enough, in one memory map that is made once.
 
@@ -120,6 +126,7 @@ class Scenes:
 
     Raises:
         PhotoError: no photo is small enough.
+        OptionError: none is as large as the crops either.
         OutputError: the map cannot be written.
     """
 
@@ -127,6 +134,11 @@ class Scenes:
         self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], network: InpaintingNetwork,
         device: torch.device, folder: Path, drawn_by: Mapping[str, Kind] = KINDS,
     ) -> None:
+        allowed = [photos.shapes[i] for i in indices if max(photos.shapes[i]) <= LONGEST]
+        if not allowed:
+            raise PhotoError(f"{photos.names[indices[0]]}: neither this nor another photo has {LONGEST} px at most")
+        if not any(has_room(shape, config.size) for shape in allowed):
+            raise OptionError(f"size must not be above the shorter side of all last octaves, got {config.size}")
         index_file, map_file = folder / "scenes.json", folder / "scenes.u8"
         key = {"seed": config.seed, "photos": [[i, photos.names[i], *photos.shapes[i]] for i in indices]}
         try:
@@ -138,8 +150,8 @@ class Scenes:
         except (OSError, ValueError) as error:
             raise OutputError(f"{map_file}: the filled scenes cannot be kept there ({error})") from None
         self.rows, self.shapes = index["rows"], photos.shapes
-        if not self.rows:
-            raise PhotoError(f"{photos.names[indices[0]]}: neither this nor another photo has {LONGEST} px at most")
+        if not any(has_room(self.shape(k), config.size) for k in range(len(self.rows))):
+            raise PhotoError(f"{map_file}: holds no scene with room for crops, no photo large enough got a hole")
         self.values = np.memmap(map_file, np.uint8, mode="r")
 
     @staticmethod
@@ -155,7 +167,7 @@ class Scenes:
         with open(partial, "wb") as out:
             for i in tqdm(indices, desc="fill scenes", unit="photo", mininterval=1):
                 shape = photos.shapes[i]
-                if max(shape) > LONGEST or len(octave_sizes(*shape)) < 2:
+                if not has_room(shape, 1):
                     continue
                 mask = scene_mask(draw, np.random.default_rng([config.seed, i]), shape)
                 if mask is None:
@@ -171,6 +183,11 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def shape(self, k: int) -> tuple[int, int]:
+        """Height and width of scene number `k`, pixels."""
+        height, width = self.shapes[self.rows[k][0]]
+        return height, width
 
     def scene(self, k: int) -> Scene:
         """Scene number `k`."""
@@ -241,19 +258,13 @@ class SceneBatches:
         config: size, batch, share of the steps, jitter, seed.
         others: draws the batches of the other steps.
         rank: number of this process, which draws its own samples.
-
-    Raises:
-        OptionError: no scene is as large as the crops.
     """
 
     def __init__(
         self, photos: PhotoCache, scenes: Scenes, config: TrainingConfig, others: Batches, rank: int = 0
     ) -> None:
         self.photos, self.scenes, self.config, self.others = photos, scenes, config, others
-        shapes = [photos.shapes[scenes.scene(k).photo] for k in range(len(scenes))]
-        self.usable = [k for k, shape in enumerate(shapes) if min(octave_sizes(*shape)[-1]) >= config.size]
-        if not self.usable:
-            raise OptionError(f"size must not be above the shorter side of all last octaves, got {config.size}")
+        self.usable = [k for k in range(len(scenes)) if has_room(scenes.shape(k), config.size)]
         self.rng = np.random.default_rng([config.seed, rank, 1])
 
     def draw(self) -> Batch:

@@ -319,6 +319,12 @@ class Trainer:
         if rank:
             own = self.folder / f"state-{rank}.pt"
             state = torch.load(own, map_location="cpu", weights_only=True) if own.is_file() else {}
-        if "batches" in state and state.get("source", self.source) == self.source:
-            self.batches.load_state(state["batches"])
+        source = state.get("source", "")  # "": a state from before it was kept
+        if "batches" in state and source in ("", self.source):
+            try:
+                self.batches.load_state(state["batches"])
+            except Exception:
+                if source:
+                    raise
+                return  # of another kind of device: other samples are drawn, as always on another one
             torch.set_rng_state(state["torch_rng"])
