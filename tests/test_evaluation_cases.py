@@ -123,3 +123,44 @@ def test_nothing_of_an_evaluation_is_replaced_unasked(photos, capsys, name):
     (out / name).write_text("mine")
     assert evaluate(photos) == 1 and "holds an evaluation already, use --resume" in capsys.readouterr().err
     assert (out / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("inside", ["results", "photos", "masks"])
+def test_overwriting_keeps_what_the_run_itself_reads(photos, capsys, inside):
+    assert evaluate(photos, "--keep", masks="objects", engines="telea") == 0
+    out = photos.parent / "out"
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    filled, extra = out / "filled" / "telea", []
+    if inside == "results":
+        extra = ["--results", f"mine={filled}"]
+    elif inside == "masks":
+        extra = ["--mask-dir", str(out / "masks" / "objects")]
+    words = ["--photos", str(filled)] if inside == "photos" else []
+    assert evaluate(photos, *extra, *words, "--overwrite", masks="objects", engines="ns") == 2
+    assert "lies in what --overwrite discards, move it or use another --output" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
+
+
+def test_a_folder_of_the_users_with_the_name_of_an_own_one_is_not_left_out(photos, capsys):
+    (photos / "more").rename(photos / "pictures")
+    assert evaluate(photos, out="photos") == 2
+    error = capsys.readouterr().err
+    assert "pictures: the evaluation's own pictures would go there, use another --output" in error
+    assert evaluate(photos, out="elsewhere") == 0
+    assert [p["name"] for p in results(photos, "elsewhere")["photos"]] == ["a.png", "b.png", "pictures/c.png"]
+
+
+def test_overwriting_removes_what_is_left_of_cases_that_failed_and_of_a_damaged_journal(photos, monkeypatch):
+    def fail(*_):
+        raise ValueError("no")
+
+    out = photos.parent / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("inpaint.evaluation.evaluate.score", fail)
+        assert evaluate(photos, "--keep", masks="thin") == 1
+    assert len(list((out / "masks" / "thin").rglob("*.png"))) == 3
+    damaged = b'{"identity": "a", "record": null}\n\xff\n{"identity": "b", "record": {"photo": 1}}\n[]\n'
+    (out / "records.jsonl").write_bytes(damaged)
+    assert evaluate(photos, "--overwrite", masks="objects") == 0
+    assert not [file for file in out.rglob("*") if "thin" in file.parts and file.is_file()]
+    assert len(results(photos)["records"]) == 6

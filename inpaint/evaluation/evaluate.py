@@ -1,10 +1,11 @@
 """One evaluation: every photo, mask kind and candidate once, kept as it goes, so that it can be gone on with."""
 
+import contextlib
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from inpaint import __version__
 from inpaint.errors import InpaintError, OptionError, OutputError
-from inpaint.evaluation.candidates import Candidate, Case, engine_candidates, results_candidates
+from inpaint.evaluation.candidates import Candidate, Case, engine_candidates, named_pairs, results_candidates
 from inpaint.evaluation.cases import (
     GIVEN,
     check_kinds,
@@ -29,7 +30,7 @@ from inpaint.evaluation.cases import (
 )  # fmt: skip
 from inpaint.evaluation.machine import describe_machine
 from inpaint.evaluation.metrics import METRICS, Perceptual, load_perceptual, score
-from inpaint.evaluation.results import SCHEMA, to_text, write_text
+from inpaint.evaluation.results import SCHEMA, read_results, to_text, write_text
 from inpaint.evaluation.summary import Record, summarise
 from inpaint.inpainter import pick_device
 
@@ -89,18 +90,28 @@ def _identity(candidate: Candidate, case: Case, lpips: bool) -> str:
 
 
 def _earlier(settings: Settings) -> dict[str, Record]:
-    """Records of an earlier run by identity; refuses to overwrite what a run wrote unasked."""
-    folder, records = settings.output, _journal(settings.output / JOURNAL)
+    """Records of an earlier run by identity; refuses to overwrite what a run wrote unasked, or what this one reads."""
+    folder = settings.output
+    written = [folder / name for name in (JOURNAL, RESULTS, REPORT)]
+    begun = any(file.exists() for file in written)
+    if not begun and folder.resolve() == settings.photos.resolve():
+        for own in (folder / name for name in PICTURES):
+            if own.exists() and not (settings.mask_dir and settings.mask_dir.resolve() == own.resolve()):
+                raise OptionError(f"{own}: the evaluation's own pictures would go there, use another --output")
+    records = _journal(folder / JOURNAL)
     if settings.resume:
         return records
-    written = [folder / name for name in (JOURNAL, RESULTS, REPORT)]
     if settings.overwrite:
-        for record in records.values():
-            _remove_pictures(folder, record)
+        kept = {(folder / name).resolve() for name in PICTURES}
+        given = named_pairs(settings.results, "results").values()
+        for place in filter(None, (settings.photos, settings.mask_dir, *map(Path, given))):
+            if not kept.isdisjoint((place.resolve(), *place.resolve().parents)):
+                raise OptionError(f"{place}: lies in what --overwrite discards, move it or use another --output")
+        _remove_pictures(folder, records.values())
         for file in written:
             file.unlink(missing_ok=True)
         return {}
-    if any(file.exists() for file in written):
+    if begun:
         raise OutputError(f"{folder}: holds an evaluation already, use --resume, --overwrite or another --output")
     return {}
 
@@ -108,21 +119,31 @@ def _earlier(settings: Settings) -> dict[str, Record]:
 def _journal(file: Path) -> dict[str, Record]:
     """Records by identity, or nothing where there is no journal."""
     records: dict[str, Record] = {}
-    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
         try:
             entry = json.loads(line)
-            records[entry["identity"]] = entry["record"]
+            if all(isinstance(entry["record"][name], str) for name in ("photo", "kind", "engine")):
+                records[entry["identity"]] = entry["record"]
         except (ValueError, KeyError, TypeError):
-            continue  # the last line of a run that was cut off
+            continue  # the last line of a run that was cut off, or a damaged one
     return records
 
 
-def _remove_pictures(folder: Path, record: Record) -> None:
-    """Remove what was kept of one case and candidate, so that no later run's figures are of another's pictures."""
-    photo, kind, label = record["photo"], record["kind"], record["engine"]
-    small = [preview_path(folder, photo, kind, name) for name in (label, TRUTH, HOLE)]
-    for file in (*small, _kept_path(folder / "filled" / label, Path(photo), kind)):
-        file.unlink(missing_ok=True)
+def _remove_pictures(folder: Path, records: Iterable[Record]) -> None:
+    """Remove what an earlier run kept of its cases, so that no later run's figures are of another's pictures."""
+    cases = set()
+    for record in records:
+        photo, kind, label = record["photo"], record["kind"], record["engine"]
+        cases.add((photo, kind))
+        preview_path(folder, photo, kind, label).unlink(missing_ok=True)
+        _kept_path(folder / "filled" / label, Path(photo), kind).unlink(missing_ok=True)
+    with contextlib.suppress(InpaintError, LookupError, TypeError):  # there is none, or it is damaged
+        results = read_results(folder / RESULTS)  # cases of which no candidate has a record
+        cases |= {(photo["name"], kind) for photo in results["photos"] for kind in results["settings"]["kinds"]}
+    for photo, kind in cases:
+        for name in (TRUTH, HOLE):
+            preview_path(folder, photo, kind, name).unlink(missing_ok=True)
+        _kept_path(folder / "masks", Path(photo), kind).unlink(missing_ok=True)
 
 
 def save_preview(folder: Path, case: Case, label: str, photo: NDArray[np.uint8]) -> None:
@@ -172,12 +193,13 @@ class Evaluation:
         self.baseline = settings.baseline or ("telea" if "telea" in self.labels else self.labels[0])
         if self.baseline not in self.labels:
             raise OptionError(f"baseline must be among {', '.join(self.labels)}, got {self.baseline!r}")
+        self.journal = settings.output / JOURNAL
         try:
             settings.output.mkdir(parents=True, exist_ok=True)
+            self.earlier = _earlier(settings)
+            self.journal.touch()  # so that a run that ended before its first record is known for one
         except OSError as error:
-            raise OutputError(f"{settings.output}: cannot be made ({error.strerror})") from None
-        self.journal = settings.output / JOURNAL
-        self.earlier = _earlier(settings)
+            raise OutputError(f"{settings.output}: cannot be written ({error.strerror or error})") from None
         self.records: list[Record] = []
         self.failures: list[dict[str, str | None]] = []
         self.photos: list[dict[str, Any]] = []
