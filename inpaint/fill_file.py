@@ -296,8 +296,12 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
         url = shown(recipe.photo)
         raise RecipeError(f"{shown(place)}: its photo lies at {url}; fetch it and name the copy as PHOTO")
     model = recipe.model
-    if weights is not None and model not in known_names():  # a file is its own weights, wherever it lies now
-        model, weights = str(weights), None
+    if model not in known_names():  # a file is its own weights, wherever it lies now
+        here = [file for file in (weights, Path(model), place.parent / model) if file is not None and file.is_file()]
+        if not here:
+            missing = shown(weights or model)
+            raise RecipeError(f"{shown(place)}: its weights {missing} are not there, name them with --weights")
+        model, weights = str(here[0]), None
     if weights_hash(model, weights) != recipe.weights_sha256:
         raise RecipeError(f"{shown(place)}: was made with other weights; name them with --weights")
     return FillJob(

@@ -149,6 +149,16 @@ def test_contact_sheet(tmp_path):
     assert "2 done, 0 done before, 1 failed" in page
 
 
+def test_contact_sheet_of_fills_in_place(tmp_path):
+    photo, mask = write_photo(tmp_path / "a.png"), write_mask(tmp_path / "a_mask.png")
+    sheet = tmp_path / "sheet.html"
+    words = ["-m", str(mask), "-o", str(tmp_path), "--engine", "telea", "--workers", "0", "--report", str(sheet)]
+    before = photo.read_bytes()
+    assert main(["batch", str(photo), *words, "--overwrite"]) == 0 and photo.read_bytes() != before
+    page = sheet.read_text()
+    assert page.count("data:image/jpeg;base64,") == 1 and "replaced by its fill" in page
+
+
 def test_json_and_quiet(tmp_path, capsys):
     folders(tmp_path, 1)
     assert batch(tmp_path, "--json") == 0

@@ -1,6 +1,7 @@
 import sys
 
 import cv2
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -115,3 +116,15 @@ def test_sixteen_bits_count_twice(tmp_path):
     }
     assert counted == {"deep.png": 2, "deep.tif": 2, "eight.jpg": 1, "eight.png": 1, "eight.tif": 2}
     assert photo_bytes(Task(str(tmp_path / "none.png"), (), "", "", "")) is None
+
+
+def test_a_photo_elsewhere_is_opened_once(tmp_path, monkeypatch):
+    system = fsspec.filesystem("memory")
+    cv2.imwrite(str(tmp_path / "deep.png"), np.zeros((30, 20, 3), np.uint16))
+    system.pipe_file("counted/deep.png", (tmp_path / "deep.png").read_bytes())
+    system.pipe_file("counted/bad.png", b"\x89PNG")
+    opened, really = [], type(system).open
+    monkeypatch.setattr(type(system), "open", lambda self, *a, **k: opened.append(a) or really(self, *a, **k))
+    assert photo_bytes(Task("memory://counted/deep.png", (), "", "", "")) == 30 * 20 * PER_PIXEL * 2
+    assert len(opened) == 1
+    assert photo_bytes(Task("memory://counted/bad.png", (), "", "", "")) is None and len(opened) == 2

@@ -50,6 +50,23 @@ def test_a_marked_fill_with_a_model_of_ones_own_is_made_again(tmp_path, model, c
     assert "was made with other weights" in capsys.readouterr().err and not (tmp_path / "fourth.png").exists()
 
 
+def test_a_recipe_finds_the_weights_that_lie_beside_it(tmp_path, model, capsys, monkeypatch):
+    folders(tmp_path, 1)
+    photo, mask = tmp_path / "photos" / "a" / "photo00.png", tmp_path / "masks" / "a" / "photo00.png"
+    monkeypatch.chdir(tmp_path)
+    words = ["fill", str(photo), str(mask), "-o", "out.png", "--model", model.name, "--engine", "network", "--mark"]
+    assert main(words) == 0
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    again = ["fill", "--recipe", str(tmp_path / "out.png.inpaint.json"), "--overwrite", "-o"]
+    assert main([*again, "again.png"]) == 0
+    assert (tmp_path / "out.png").read_bytes() == (tmp_path / "cwd" / "again.png").read_bytes()
+    model.unlink()
+    capsys.readouterr()
+    assert main([*again, "third.png"]) == 1
+    assert "its weights mine.safetensors are not there, name them with --weights" in capsys.readouterr().err
+
+
 def test_what_a_model_stands_for(model):
     assert weights_hash(str(model), None) == sha256_of(model) == weights_hash("dilated", model)
     with pytest.raises(OptionError, match="as a model it holds its own weights"):

@@ -1,7 +1,9 @@
 import pytest
 
-from inpaint.errors import OptionError
+from inpaint.errors import InpaintError, OptionError
 from inpaint.web.auth import Passwords, add_user
+from inpaint.web.serve_options import parser
+from inpaint.web.serving import serve
 
 
 def test_people_are_let_in_by_their_password_only(tmp_path):
@@ -45,3 +47,22 @@ def test_names_that_the_file_cannot_hold(tmp_path, name, password):
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path):
     with pytest.raises(OptionError, match=r"users: cannot be written \(No such file"):
         add_user(tmp_path / "none" / "users", "ann", "secret")
+
+
+def test_what_is_no_text_is_not_written_over(tmp_path):
+    (tmp_path / "people").write_bytes(b"\xff\xfe")
+    with pytest.raises(OptionError, match="people: cannot be read"):
+        add_user(tmp_path / "people", "ann", "secret")
+    assert (tmp_path / "people").read_bytes() == b"\xff\xfe"
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, EOFError])
+def test_no_password_leaves_the_file_as_it_was(tmp_path, monkeypatch, ended):
+    def ask(_):
+        raise ended
+
+    monkeypatch.setattr("getpass.getpass", ask)
+    people = tmp_path / "people"
+    with pytest.raises(InpaintError, match="people: is as before, no password was given"):
+        serve(parser().parse_args(["--add-user", "ann", "--auth-file", str(people)]), needs_api=False)
+    assert not people.exists()

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ WORKER = 600 << 20  # a worker with its libraries and its network, without a pho
 PHOTO = 300 << 20  # the least room that all photos in hand together are given
 PER_PIXEL = 40  # bytes at the peak of reading, filling, writing and proving one photo (docs/batch.md: 28 measured)
 DEEP = 2  # times as much for 16 bits, which take about twice as much
+FIRST = 25  # bytes of a file that tell its format and, of a PNG, its bits
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -42,33 +44,35 @@ def picture_size(place: str, files: PictureFiles = PictureFiles()) -> tuple[int,
     """Width and height from a picture file's header, as stored; None where it cannot be told."""
     if not places.is_remote(place):
         return files.size(Path(place))
+    return _remote_header(place)[0]
+
+
+def _remote_header(place: str) -> tuple[tuple[int, int] | None, bytes]:
+    """As `_header`, of a file elsewhere, which is opened once."""
+    start = b""
     try:
         system, path = places.filesystem(place)
         with system.open(path, "rb", block_size=1 << 16) as file:
-            return header_size(file)
+            start = bytes(file.read(FIRST))
+            file.seek(0)
+            return header_size(file), start
     except Exception:  # damaged files raise nearly anything; why it cannot be read is found when it is filled
-        return None
+        return None, start
 
 
-def _start(place: str) -> bytes:
-    """The first bytes of a file, where it can be read."""
-    try:
-        if not places.is_remote(place):
-            path = Path(place)
-            if not path.is_file():
-                return b""
-            with open(path, "rb") as file:
-                return file.read(25)
-        system, inside = places.filesystem(place)
-        with system.open(inside, "rb", block_size=1 << 16) as remote:
-            return bytes(remote.read(25))
-    except Exception:  # as in `picture_size`
-        return b""
+def _header(place: str, files: PictureFiles) -> tuple[tuple[int, int] | None, bytes]:
+    """`picture_size` of a file and its first bytes, where they can be read."""
+    if places.is_remote(place):
+        return _remote_header(place)
+    size, start = files.size(Path(place)), b""
+    if size is not None:  # so it is no pipe, which would make its reader wait
+        with suppress(OSError), open(place, "rb") as file:
+            start = file.read(FIRST)
+    return size, start
 
 
-def _per_pixel(place: str) -> int:
+def _per_pixel(start: bytes) -> int:
     """Bytes a pixel of a file may take; a TIFF, which may have 16 bits, is taken to have them."""
-    start = _start(place)
     deep = (start[:4] == b"\x89PNG" and start[24:] == b"\x10") or start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     return PER_PIXEL * (DEEP if deep else 1)
 
@@ -76,8 +80,8 @@ def _per_pixel(place: str) -> int:
 @lru_cache(maxsize=256)  # a photo that waits for memory is asked about again and again
 def photo_bytes(task: Task, files: PictureFiles = PictureFiles()) -> int | None:
     """Memory that filling a task's photo takes at its peak, or None where its size cannot be told."""
-    size = picture_size(task.photo, files)
-    return None if size is None else size[0] * size[1] * _per_pixel(task.photo)
+    size, start = _header(task.photo, files)
+    return None if size is None else size[0] * size[1] * _per_pixel(start)
 
 
 def least_memory(workers: int) -> int:
@@ -93,8 +97,8 @@ def check_memory(photo: Path, most: int) -> None:
     Raises:
         PhotoError: it may take more.
     """
-    size = picture_size(str(photo))
-    need = 0 if size is None else WORKER + size[0] * size[1] * _per_pixel(str(photo))
+    size, start = _header(str(photo), PictureFiles())
+    need = 0 if size is None else WORKER + size[0] * size[1] * _per_pixel(start)
     if need > most:
         told, allowed = f"{need / 2**20:,.0f} MiB", f"{most / 2**20:,.0f} MiB"
         raise PhotoError(f"{shown(photo)}: needs about {told} of memory, --max-memory allows {allowed}")

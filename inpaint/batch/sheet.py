@@ -67,7 +67,9 @@ def _list(kind: str, title: str, lines: list[str]) -> str:
 
 
 def _figure(output: dict[str, Any], files: PictureFiles) -> str:
-    before, after = _small(output["photo"], files), _small(output["output"], files)
+    after, both = _small(output["output"], files), places.reals([output["photo"], output["output"]])
+    replaced = both[output["photo"]] == both[output["output"]]
+    before = "<div><small>replaced by its fill</small></div>" if replaced else _small(output["photo"], files)
     about = ", ".join(
         text for text in (
             output["engine"], f"{output['pixels']:,} pixels filled" if "pixels" in output else "",

@@ -6,11 +6,11 @@ scrypt after Percival 2009, "Stronger key derivation via sequential memory-hard 
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 from inpaint.errors import OptionError, shown
+from inpaint.web.named_lines import put_line
 
 _COST: dict[str, int] = {"n": 2**14, "r": 8, "p": 1}
 
@@ -60,14 +60,7 @@ def add_user(path: Path, name: str, password: str) -> None:
     if not name or not password or ":" in name or name.startswith("#") or not name.isprintable():
         raise OptionError("a user needs a password and a name without colon")
     salt = secrets.token_bytes(16)
-    line = f"{name}:scrypt${_text(salt)}${_text(_hash(password, salt))}"
-    try:
-        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [other for other in old if other.partition(":")[0] != name]
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join([*kept, line]) + "\n")
-    except OSError as error:
-        raise OptionError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
+    put_line(path, name, f"scrypt${_text(salt)}${_text(_hash(password, salt))}")
 
 
 def _hash(password: str, salt: bytes) -> bytes:

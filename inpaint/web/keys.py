@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from inpaint.errors import OptionError, shown
+from inpaint.web.named_lines import put_line
 
 VARIABLE = "INPAINT_API_KEYS"
 
@@ -73,13 +74,7 @@ def add_key(path: Path, name: str) -> str:
     if not name or any(c in name for c in ":,#$") or not name.isprintable() or name != name.strip():
         raise OptionError(f"a key's name is plain text without : , # and $, got {name!r}")
     key = f"ink_{secrets.token_urlsafe(32)}"
-    try:
-        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in old if line.partition(":")[0] != name]
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join([*kept, f"{name}:sha256${_digest(key)}"]) + "\n")
-    except OSError as error:
-        raise OptionError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
+    put_line(path, name, f"sha256${_digest(key)}")
     return key
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from inpaint.errors import OptionError
+from inpaint.errors import InpaintError, OptionError, shown
 from inpaint.web.serve_options import model_choices
 
 if TYPE_CHECKING:
@@ -209,7 +209,11 @@ def _add_person(args: argparse.Namespace) -> int:
         return 0
     if not args.auth_file:
         raise OptionError("--add-user needs --auth-file FILE")
-    add_user(args.auth_file, args.add_user, getpass.getpass(f"Password for {args.add_user}: "))
+    try:
+        password = getpass.getpass(f"Password for {args.add_user}: ")
+    except (KeyboardInterrupt, EOFError):
+        raise InpaintError(f"{shown(args.auth_file)}: is as before, no password was given") from None
+    add_user(args.auth_file, args.add_user, password)
     return 0
 
 
