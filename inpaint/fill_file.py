@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +17,7 @@ from inpaint.errors import MaskError, OptionError, OutputError, RecipeError, Wei
 from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
-from inpaint.models.loading import weights_path
+from inpaint.models.loading import ENDINGS, weights_path
 from inpaint.models.weights import known_names
 from inpaint.options import DEFAULT_MODEL, FillOptions
 from inpaint.photo.access import PictureFiles
@@ -284,11 +285,11 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
         place: the recipe's own file.
         photo: the photo, where it is not where the recipe says.
         output: file to write.
-        weights: weights file; None: the shipped one.
+        weights: weights file; None: the shipped one, or the recipe's own where it was or beside the recipe.
 
     Raises:
-        RecipeError: the weights are not those of the recipe, or the photo lies elsewhere than on this machine.
-        OptionError: the output has another format than the recipe's.
+        RecipeError: the weights are missing or not those of the recipe, or the photo is not on this machine.
+        OptionError: the output has another format than the recipe's, or the model is unknown.
     """
     if output.suffix.lower() != Path(recipe.output).suffix.lower():
         raise OptionError(f"{shown(output)}: the recipe is for a file that ends in {Path(recipe.output).suffix}")
@@ -297,11 +298,7 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
         raise RecipeError(f"{shown(place)}: its photo lies at {url}; fetch it and name the copy as PHOTO")
     model = recipe.model
     if model not in known_names():  # a file is its own weights, wherever it lies now
-        here = [file for file in (weights, Path(model), place.parent / model) if file is not None and file.is_file()]
-        if not here:
-            missing = shown(weights or model)
-            raise RecipeError(f"{shown(place)}: its weights {missing} are not there, name them with --weights")
-        model, weights = str(here[0]), None
+        model, weights = _model_file(recipe, place) if weights is None else str(weights), None
     if weights_hash(model, weights) != recipe.weights_sha256:
         raise RecipeError(f"{shown(place)}: was made with other weights; name them with --weights")
     return FillJob(
@@ -309,6 +306,17 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
         mark=recipe.mark, keep_time=recipe.keep_time, model=model, weights=weights, device=recipe.device,
         expected=recipe, show_hole=recipe.show_hole,
     )  # fmt: skip
+
+
+def _model_file(recipe: Recipe, place: Path) -> str:
+    """Where the model file of a recipe lies now; of several the one with the recipe's hash."""
+    beside = place.parent
+    names = (recipe.model, str(beside / recipe.model), str(beside / Path(recipe.model).name))
+    there = [name for name in names if os.path.isfile(name)]
+    if not there and Path(recipe.model).suffix.lower() in ENDINGS:
+        raise RecipeError(f"{shown(place)}: its weights {recipe.model!r} are not there, name them with --weights")
+    same = [name for name in there if weights_hash(name, None) == recipe.weights_sha256]
+    return (same or there or [recipe.model])[0]
 
 
 def compare_with_recipe(made: FileResult, recipe: Recipe) -> str:

@@ -60,11 +60,26 @@ def test_a_recipe_finds_the_weights_that_lie_beside_it(tmp_path, model, capsys, 
     monkeypatch.chdir(tmp_path / "cwd")
     again = ["fill", "--recipe", str(tmp_path / "out.png.inpaint.json"), "--overwrite", "-o"]
     assert main([*again, "again.png"]) == 0
+    (tmp_path / "cwd" / model.name).write_bytes(b"other")  # of two files the one with the hash
+    assert main([*again, "again.png"]) == 0
+    recipe = tmp_path / "out.png.inpaint.json"
+    values = json.loads(recipe.read_text())
+    recipe.write_text(json.dumps({**values, "model": "/gone/mine.safetensors"}))
+    assert main([*again, "again.png"]) == 0
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "cwd" / "again.png").read_bytes()
+    named = [*again[:-1], "--weights", "none.safetensors", "-o", "third.png"]
     model.unlink()
     capsys.readouterr()
-    assert main([*again, "third.png"]) == 1
-    assert "its weights mine.safetensors are not there, name them with --weights" in capsys.readouterr().err
+    for words, code, sentence in (
+        ([*again, "third.png"], 1, "its weights '/gone/mine.safetensors' are not there, name them with --weights"),
+        (named, 1, "none.safetensors: cannot be read"),
+    ):
+        assert main(words) == code and sentence in capsys.readouterr().err
+    for strange in ("lama", "\ud800", "a" * 300):
+        recipe.write_text(json.dumps({**values, "model": strange}))
+        assert main([*again, "third.png"]) == 2 and "model must be one of dilated" in capsys.readouterr().err
+    recipe.write_text(json.dumps({**values, "model": "\ud800" * 300 + ".onnx"}))
+    assert main([*again, "third.png"]) == 1 and "are not there" in capsys.readouterr().err
 
 
 def test_what_a_model_stands_for(model):

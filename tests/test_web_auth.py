@@ -1,6 +1,6 @@
 import pytest
 
-from inpaint.errors import InpaintError, OptionError
+from inpaint.errors import OptionError
 from inpaint.web.auth import Passwords, add_user
 from inpaint.web.serve_options import parser
 from inpaint.web.serving import serve
@@ -38,7 +38,9 @@ def test_files_that_are_none_are_refused(tmp_path, text, wrong):
         Passwords(tmp_path / "people")
 
 
-@pytest.mark.parametrize(("name", "password"), [("", "x"), ("a", ""), ("a:b", "x"), ("#a", "x"), ("a\nb", "x")])
+@pytest.mark.parametrize(
+    ("name", "password"), [("", "x"), ("a", ""), ("a:b", "x"), ("#a", "x"), ("a\nb", "x"), (" a", "x")]
+)
 def test_names_that_the_file_cannot_hold(tmp_path, name, password):
     with pytest.raises(OptionError):
         add_user(tmp_path / "people", name, password)
@@ -56,13 +58,30 @@ def test_what_is_no_text_is_not_written_over(tmp_path):
     assert (tmp_path / "people").read_bytes() == b"\xff\xfe"
 
 
-@pytest.mark.parametrize("ended", [KeyboardInterrupt, EOFError])
-def test_no_password_leaves_the_file_as_it_was(tmp_path, monkeypatch, ended):
+def test_a_line_is_replaced_whole_and_its_file_kept_to_its_owner(tmp_path, monkeypatch):
+    people = tmp_path / "people"
+    people.write_text("# all of us\n  ann:scrypt$eA==$eA==\n")
+    people.chmod(0o644)
+    add_user(people, "ann", "secret")
+    assert people.read_text().count("ann:") == 1 and people.read_text().startswith("# all of us\n")
+    assert people.stat().st_mode & 0o077 == 0
+    before = people.read_text()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("inpaint.web.named_lines.os.replace", full)
+    with pytest.raises(OptionError, match=r"people: cannot be written \(No space left"):
+        add_user(people, "bob", "other")
+    assert people.read_text() == before
+
+
+def test_no_password_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     def ask(_):
-        raise ended
+        raise EOFError
 
     monkeypatch.setattr("getpass.getpass", ask)
     people = tmp_path / "people"
-    with pytest.raises(InpaintError, match="people: is as before, no password was given"):
+    with pytest.raises(OptionError, match="people: nobody was added, no password was given"):
         serve(parser().parse_args(["--add-user", "ann", "--auth-file", str(people)]), needs_api=False)
     assert not people.exists()

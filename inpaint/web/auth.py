@@ -34,7 +34,7 @@ class Passwords:
         for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith("#"):
                 continue
-            name, _, rest = line.partition(":")
+            name, _, rest = line.strip().partition(":")
             parts = rest.strip().split("$")
             if not name or len(parts) != 3 or parts[0] != "scrypt":
                 raise OptionError(f"{shown(path)}: line {number} is not name:scrypt$salt$hash, see app.py --add-user")
@@ -57,8 +57,9 @@ def add_user(path: Path, name: str, password: str) -> None:
     Raises:
         OptionError: an empty name or password, a name that the file cannot hold, or a file that cannot be written.
     """
-    if not name or not password or ":" in name or name.startswith("#") or not name.isprintable():
-        raise OptionError("a user needs a password and a name without colon")
+    fits = name.isprintable() and name == name.strip() and ":" not in name and not name.startswith("#")
+    if not (name and password and fits):
+        raise OptionError("a user needs a password and a name without colon or blanks around it")
     salt = secrets.token_bytes(16)
     put_line(path, name, f"scrypt${_text(salt)}${_text(_hash(password, salt))}")
 

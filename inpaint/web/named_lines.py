@@ -10,13 +10,17 @@ def put_line(path: Path, name: str, secret: str) -> None:
     """Add a line to a file, in place of the older one of this name; the file is made where there is none.
 
     Raises:
-        OptionError: it cannot be read or written.
+        OptionError: it cannot be read or written; what was there is there still.
     """
     try:
-        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in old if line.partition(":")[0] != name]
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        place = path.resolve()
+        old = place.read_text(encoding="utf-8").splitlines() if place.exists() else []
+        kept = [line for line in old if line.strip().partition(":")[0] != name]
+        partial = place.with_name(f".{place.name}.partial")
+        partial.unlink(missing_ok=True)  # its mode counts only where it is made
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write("\n".join([*kept, f"{name}:{secret}"]) + "\n")
+        os.replace(partial, place)
     except UnicodeDecodeError as error:
         raise OptionError(f"{shown(path)}: cannot be read ({error})") from None
     except OSError as error:

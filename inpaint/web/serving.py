@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from inpaint.errors import InpaintError, OptionError, shown
+from inpaint.errors import OptionError, shown
 from inpaint.web.serve_options import model_choices
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ def _add_person(args: argparse.Namespace) -> int:
         raise OptionError("--add-user needs --auth-file FILE")
     try:
         password = getpass.getpass(f"Password for {args.add_user}: ")
-    except (KeyboardInterrupt, EOFError):
-        raise InpaintError(f"{shown(args.auth_file)}: is as before, no password was given") from None
+    except EOFError:
+        raise OptionError(f"{shown(args.auth_file)}: nobody was added, no password was given") from None
     add_user(args.auth_file, args.add_user, password)
     return 0
 
