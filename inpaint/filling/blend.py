@@ -81,7 +81,7 @@ def _changed(
 def correct_seam(
     fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Remove the step between patches and their surroundings; for fills of networks see `correct_shift`.
+    """Remove the step between patches, or a fill that was enlarged, and their surroundings.
 
     The difference of the local mean colours on both sides of the rim is spread smoothly into the hole (a membrane,
     as in Poisson blending, Perez 2003) and added, fading with depth: the middle keeps more of the engine's own colour.
@@ -112,7 +112,7 @@ def correct_seam(
 def correct_shift(
     fill: NDArray[np.float32], photo: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Remove a shift of colour from a network's fill, as far as the network makes it beside the hole, too.
+    """Remove a shift of colour from a network's fill of this size, as far as the network makes it beside the hole, too.
 
     What it says of known pixels is compared with them, and the difference spread into the hole as by `correct_seam`.
     Comparing colours across the rim would take every edge and gradient of the photo there for an error of the fill.

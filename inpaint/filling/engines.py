@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.filling.blend import SHARPEN_REFINED, correct_shift, lend_detail, sharpen, take_detail
+from inpaint.filling.blend import SHARPEN_REFINED, correct_seam, correct_shift, lend_detail, sharpen, take_detail
 from inpaint.filling.classical import fill_classical
 from inpaint.filling.detail import GUIDE_WEIGHT, MIN_SOURCES, Synthesis, synthesize, valid_sources
 from inpaint.filling.progress import Progress
@@ -175,7 +175,7 @@ class WindowEngines:
         return fill
 
     def structure(self, progress: Progress = Progress(), finest: int = FINEST) -> Floats:
-        """The network's fill with its shift of colour corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
+        """The network's fill with its seam or its shift of colour corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
 
         Args:
             progress: told before every octave.
@@ -185,7 +185,8 @@ class WindowEngines:
             start = time.perf_counter()
             octaves = self._fill_octaves(progress, finest)
             whole = enlarge_fill(octaves[-1], self.hole.shape)
-            self._octaves[finest], self._structures[finest] = octaves, correct_shift(whole, self.photo, self.hole)
+            correct = correct_seam if max(self.hole.shape) > FINEST else correct_shift
+            self._octaves[finest], self._structures[finest] = octaves, correct(whole, self.photo, self.hole)
             self._spent("structure", start)
         return self._structures[finest]
 
