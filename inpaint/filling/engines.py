@@ -175,7 +175,7 @@ class WindowEngines:
         return fill
 
     def structure(self, progress: Progress = Progress(), finest: int = FINEST) -> Floats:
-        """The network's fill with its seam or its shift of colour corrected, float32 (H, W, 3) in [0, 255]; kept for the next call.
+        """The network's fill, its seam or shift of colour corrected, float32 (H, W, 3) in [0, 255], kept for later.
 
         Args:
             progress: told before every octave.
