@@ -94,13 +94,32 @@ def test_scenes_are_made_once_and_read_back_as_they_were(photos, network, folder
     assert not np.array_equal(other.scene(3).mask, read.mask)
 
 
-def test_scenes_that_cannot_be_made_or_kept_are_said_so(photos, network, folder, monkeypatch):
+def test_scenes_that_cannot_be_kept_are_said_so(photos, network, folder):
     (folder / "file").write_text("")
     with pytest.raises(OutputError, match=r"scenes\.u8: the filled scenes cannot be kept there"):
         Scenes(photos, SMALL, range(4), network, CPU, folder / "file")
-    monkeypatch.setattr(module, "LONGEST", 120)
-    with pytest.raises(PhotoError, match="neither this nor another photo has 120 px at most"):
-        Scenes(photos, SMALL, range(4), network, CPU, folder)
+
+
+def test_scenes_are_parts_of_photos_at_their_own_size(photos, network, folder, monkeypatch):
+    monkeypatch.setattr(module, "WINDOW", 80)
+    scenes = Scenes(photos, SMALL, range(len(photos)), network, CPU, folder)
+    assert {scenes.shape(k) for k in range(18)} == {(80, 80)}
+    corners = {scenes.scene(k).corner for k in range(18)}
+    assert len(corners) > 10 and max(top for top, _ in corners) <= 20 and 35 < max(left for _, left in corners) <= 70
+    rng, native = np.random.default_rng(0), 0
+    for k in range(18):
+        made, whole = scenes.scene(k), photos.photo(k)
+        part = made.part(whole)
+        assert np.array_equal(part, whole[made.corner[0] :, made.corner[1] :][:80, :80])
+        small, unknown = shrink_known(part.astype(np.float32), made.mask, (40, 40))
+        assert np.abs(made.guides[0].astype(float) - small)[~unknown].max() <= 0.5
+        crop = draw_crop(part, made, 48, rng)
+        native += int(crop is not None and np.array_equal(crop[0], crop[0].round()))
+    assert native > 3
+    drawn = SceneBatches(photos, scenes, SMALL, HostBatches(photos, SMALL, range(18), guided=True)).draw()
+    assert drawn.photo.shape == (3, 3, 48, 48)
+    monkeypatch.setattr(module, "WINDOW", 90)  # they are made again
+    assert Scenes(photos, SMALL, range(4), network, CPU, folder).shape(0) == (90, 90)
 
 
 def test_crops_show_the_photo_its_hole_and_a_guide_that_knows_the_rest(network, monkeypatch):
@@ -251,7 +270,7 @@ def test_the_rim_of_a_crop_shows_nothing_of_the_hole(network):
 
 def test_crops_larger_than_every_scene_are_refused_before_any_is_filled(photos, network, folder, monkeypatch):
     monkeypatch.setattr(module, "fill_scene", lambda *a: pytest.fail("filled"))
-    with pytest.raises(OptionError, match="must not be above the shorter side of all last octaves, got 112"):
+    with pytest.raises(OptionError, match="must not be above the shorter side of all scenes, got 112"):
         Scenes(photos, replace(SMALL, size=112), range(len(photos)), network, CPU, folder)
 
 

@@ -1,8 +1,8 @@
 """Whole scenes whose holes are filled up to the octave before: what the two finest octaves learn from.
 
-A crop alone cannot say what its coarser octaves would have seen. So a network fills one hole in every photo once, as
-the application does, and what would guide the finest octaves is kept: its fills, and the patches whose detail the last
-octave is shown (`filling/blend.py`, `lend_detail`). Crops lie around the holes.
+A crop alone cannot say what its coarser octaves would have seen. So a network fills one hole in every photo once, in a
+part as large as the application fills at its own size, and what would guide the finest octaves is kept: its fills, and
+the patches whose detail the last octave is shown (`filling/blend.py`, `lend_detail`). Crops lie around the holes.
 """
 
 import itertools
@@ -24,14 +24,14 @@ from inpaint.errors import OptionError, OutputError, PhotoError
 from inpaint.filling.blend import lend_detail
 from inpaint.filling.detail import synthesize
 from inpaint.filling.engines import as_guide
-from inpaint.filling.structure import fill_octaves, octave_sizes, shrink_known
+from inpaint.filling.structure import FINEST, fill_octaves, octave_sizes, shrink_known
 from inpaint.masking.random import KINDS, Kind, random_mask
 from inpaint.models.layers import InpaintingNetwork
 from inpaint.training.batches import OWN, Batch, Batches
 from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache
 
-LONGEST = 700  # photos with a longer side above it are left out: more octaves than two would have to be kept, pixels
+WINDOW = FINEST  # scenes have sides of at most so many pixels, so that nothing is made smaller in their last octave
 LEAST, MOST = 0.005, 0.6  # share of a photo that its hole may have
 LAST = 0.6  # share of the crops that lie in the last octave, the others in the one before
 DETAILED = 0.8  # share of these whose guide has the detail of patches
@@ -45,19 +45,26 @@ Hole = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Scene:
-    """A photo's hole and what would guide its two finest octaves.
+    """A hole in a part of a photo and what would guide its two finest octaves.
 
     Args:
         photo: number of the photo.
         mask: bool (H, W), True = hole.
         guides: uint8 (h, w, 3), the photo filled at the octaves before the last two (or the last), coarse to fine.
         patches: uint8 (N, 3), what patches put in the hole's N pixels.
+        corner: where the part begins in the photo, pixels from the top and from the left.
     """
 
     photo: int
     mask: Hole
     guides: list[Picture]
     patches: Picture
+    corner: tuple[int, int] = (0, 0)
+
+    def part(self, photo: Picture) -> Picture:
+        """The part (H, W, 3) of the whole photo."""
+        (top, left), (height, width) = self.corner, self.mask.shape
+        return photo[top : top + height, left : left + width]
 
 
 def scene_mask(draw: Kind, rng: np.random.Generator, shape: tuple[int, int]) -> Hole | None:
@@ -105,14 +112,19 @@ def _rounded(values: NDArray[np.float32]) -> Picture:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
+def scene_size(shape: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the part of a photo (height, width) that is a scene."""
+    return min(shape[0], WINDOW), min(shape[1], WINDOW)
+
+
 def has_room(shape: tuple[int, int], side: int) -> bool:
-    """Whether a photo (height, width) can be a scene whose last octave holds a square of so many pixels."""
-    sizes = octave_sizes(*shape)
-    return max(shape) <= LONGEST and len(sizes) > 1 and min(sizes[-1]) >= side
+    """Whether a photo (height, width) can hold a scene of several octaves and in it a square of so many pixels."""
+    size = scene_size(shape)
+    return len(octave_sizes(*size)) > 1 and min(size) >= side
 
 
 class Scenes:
-    """One scene for every photo that is small enough, in one memory map that is made once.
+    """One scene for every photo that is large enough, in one memory map that is made once.
 
     Args:
         photos: the decoded photos.
@@ -125,8 +137,8 @@ class Scenes:
         drawn_by: as of `random_mask`.
 
     Raises:
-        PhotoError: no photo is small enough.
-        OptionError: none is as large as the crops either.
+        OptionError: no photo is as large as the crops.
+        PhotoError: none that is got a hole.
         OutputError: the map cannot be written.
     """
 
@@ -134,13 +146,11 @@ class Scenes:
         self, photos: PhotoCache, config: TrainingConfig, indices: Sequence[int], network: InpaintingNetwork,
         device: torch.device, folder: Path, drawn_by: Mapping[str, Kind] = KINDS,
     ) -> None:
-        allowed = [photos.shapes[i] for i in indices if max(photos.shapes[i]) <= LONGEST]
-        if not allowed:
-            raise PhotoError(f"{photos.names[indices[0]]}: neither this nor another photo has {LONGEST} px at most")
-        if not any(has_room(shape, config.size) for shape in allowed):
-            raise OptionError(f"size must not be above the shorter side of all last octaves, got {config.size}")
+        if not any(has_room(photos.shapes[i], config.size) for i in indices):
+            raise OptionError(f"size must not be above the shorter side of all scenes, got {config.size}")
         index_file, map_file = folder / "scenes.json", folder / "scenes.u8"
-        key = {"seed": config.seed, "photos": [[i, photos.names[i], *photos.shapes[i]] for i in indices]}
+        used = [[i, photos.names[i], *photos.shapes[i]] for i in indices]
+        key = {"seed": config.seed, "window": WINDOW, "photos": used}
         try:
             index = json.loads(index_file.read_text()) if index_file.is_file() and map_file.is_file() else {}
             if index.get("key") != key:
@@ -149,7 +159,7 @@ class Scenes:
                 index_file.write_text(json.dumps(index))
         except (OSError, ValueError) as error:
             raise OutputError(f"{map_file}: the filled scenes cannot be kept there ({error})") from None
-        self.rows, self.shapes = index["rows"], photos.shapes
+        self.rows = index["rows"]
         if not any(has_room(self.shape(k), config.size) for k in range(len(self.rows))):
             raise PhotoError(f"{map_file}: holds no scene with room for crops, no photo large enough got a hole")
         self.values = np.memmap(map_file, np.uint8, mode="r")
@@ -166,17 +176,21 @@ class Scenes:
         partial, start = file.with_suffix(".partial"), 0
         with open(partial, "wb") as out:
             for i in tqdm(indices, desc="fill scenes", unit="photo", mininterval=1):
-                shape = photos.shapes[i]
-                if not has_room(shape, 1):
+                rng, whole = np.random.default_rng([config.seed, i]), photos.photo(i)
+                if not has_room(photos.shapes[i], 1):
                     continue
-                mask = scene_mask(draw, np.random.default_rng([config.seed, i]), shape)
+                size = scene_size(photos.shapes[i])
+                top, left = (int(rng.integers(0, n - own + 1)) for n, own in zip(whole.shape[:2], size, strict=True))
+                mask = scene_mask(draw, rng, size)
                 if mask is None:
                     continue
-                scene = fill_scene(i, photos.photo(i), mask, network, device)
+                photo = np.ascontiguousarray(whole[top : top + size[0], left : left + size[1]])
+                scene = fill_scene(i, photo, mask, network, device)
                 parts = [np.packbits(mask), *scene.guides, scene.patches]
                 for part in parts:
                     out.write(part.tobytes())
-                rows.append([i, start, len(scene.patches), [guide.shape[:2] for guide in scene.guides]])
+                sizes = [guide.shape[:2] for guide in scene.guides]
+                rows.append([i, [top, left, *size], start, len(scene.patches), sizes])
                 start += sum(part.size for part in parts)
         partial.replace(file)
         return rows
@@ -186,20 +200,19 @@ class Scenes:
 
     def shape(self, k: int) -> tuple[int, int]:
         """Height and width of scene number `k`, pixels."""
-        height, width = self.shapes[self.rows[k][0]]
+        *_, height, width = self.rows[k][1]
         return height, width
 
     def scene(self, k: int) -> Scene:
         """Scene number `k`."""
-        i, start, count, sizes = self.rows[k]
-        shape = self.shapes[i]
+        i, (top, left, *shape), start, count, sizes = self.rows[k]
         area = shape[0] * shape[1]
         lengths = [(area + 7) // 8, *(3 * height * width for height, width in sizes), 3 * count]
         ends = start + np.cumsum([0, *lengths])
         bits, *guides, patches = (self.values[a:b] for a, b in itertools.pairwise(ends))
         mask = np.unpackbits(bits, count=area).reshape(shape).astype(bool)
         pictures = [guide.reshape(*size, 3) for guide, size in zip(guides, sizes, strict=True)]
-        return Scene(i, mask, pictures, patches.reshape(-1, 3))
+        return Scene(i, mask, pictures, patches.reshape(-1, 3), (top, left))
 
 
 def draw_crop(
@@ -208,7 +221,7 @@ def draw_crop(
     """A square around a hole pixel of a scene, in one of its two finest octaves.
 
     Args:
-        photo: uint8 (H, W, 3).
+        photo: uint8 (H, W, 3), the part of it that is the scene.
         scene: its hole and guides.
         side: of the square, pixels.
         rng: random generator.
@@ -275,7 +288,7 @@ class SceneBatches:
         crops: list[tuple[Any, ...]] = []
         while len(crops) < c.batch:
             scene = self.scenes.scene(self.usable[int(rng.integers(len(self.usable)))])
-            drawn = draw_crop(self.photos.photo(scene.photo), scene, c.size, rng)
+            drawn = draw_crop(scene.part(self.photos.photo(scene.photo)), scene, c.size, rng)
             if drawn is not None:
                 mirrored = rng.random() < 0.5
                 crops.append(tuple(x[:, ::-1] if mirrored else x for x in drawn))
