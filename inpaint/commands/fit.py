@@ -55,8 +55,7 @@ def _masked(photos: list[Path], masks: Path) -> tuple[list[Path], dict[str, list
     if not masks.exists():
         raise MaskError(f"{masks}: file not found")
     pairs = mask_pairs([str(photo) for photo in photos], str(masks))
-    places = {str(Path(pair.photo.place)): pair for pair in pairs}
-    asked = {str(photo) for photo in photos}  # what is named and cannot be learnt from is refused there
-    pairs = [pair for place, pair in places.items() if place in asked or Path(place).suffix.lower() in SUFFIXES]
-    named = {str(Path(pair.photo.place)): [Path(mask.place) for mask in pair.masks] for pair in pairs if pair.masks}
-    return [Path(pair.photo.place) for pair in pairs], named
+    found = {Path(pair.photo.place): [Path(mask.place) for mask in pair.masks] for pair in pairs}
+    # what is named and cannot be learnt from is kept: `fit` refuses it
+    learnt = {photo: files for photo, files in found.items() if photo in photos or photo.suffix.lower() in SUFFIXES}
+    return list(learnt), {str(photo): files for photo, files in learnt.items() if files}

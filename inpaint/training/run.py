@@ -148,8 +148,9 @@ def run_training(
     Raises:
         InpaintError: photos, nets or state cannot be used; the text names the file.
     """
-    for name in [name for name, asked in (("--init", init is not None), ("--widen", wider)) if asked and resume]:
-        raise OptionError(f"--resume goes on from a run's own state, so it does not go with {name}")
+    if resume and (init is not None or wider):
+        other = "--widen" if init is None else "--init"
+        raise OptionError(f"--resume goes on from a run's own state, so it does not go with {other}")
     if wider and init is None:
         raise OptionError("--widen needs a trained network to widen: give --init WEIGHTS")
     state = output / "state.pt"

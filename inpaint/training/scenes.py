@@ -176,9 +176,9 @@ class Scenes:
         partial, start = file.with_suffix(".partial"), 0
         with open(partial, "wb") as out:
             for i in tqdm(indices, desc="fill scenes", unit="photo", mininterval=1):
-                rng, whole = np.random.default_rng([config.seed, i]), photos.photo(i)
                 if not has_room(photos.shapes[i], 1):
                     continue
+                rng, whole = np.random.default_rng([config.seed, i]), photos.photo(i)
                 size = scene_size(photos.shapes[i])
                 top, left = (int(rng.integers(0, n - own + 1)) for n, own in zip(whole.shape[:2], size, strict=True))
                 mask = scene_mask(draw, rng, size)

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from inpaint.errors import OptionError, shown
+from inpaint.errors import OptionError, OutputError, shown
+from inpaint.photo.staging import Staging
 
 
 def put_line(path: Path, name: str, secret: str) -> None:
@@ -16,12 +17,14 @@ def put_line(path: Path, name: str, secret: str) -> None:
         place = path.resolve()
         old = place.read_text(encoding="utf-8").splitlines() if place.exists() else []
         kept = [line for line in old if line.strip().partition(":")[0] != name]
-        partial = place.with_name(f".{place.name}.partial")
-        partial.unlink(missing_ok=True)  # its mode counts only where it is made
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write("\n".join([*kept, f"{name}:{secret}"]) + "\n")
-        os.replace(partial, place)
+        with Staging() as staging:
+            hidden = os.open(staging.reserve(place), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(hidden, "w", encoding="utf-8") as file:
+                file.write("\n".join([*kept, f"{name}:{secret}"]) + "\n")
+            staging.commit()
     except UnicodeDecodeError as error:
         raise OptionError(f"{shown(path)}: cannot be read ({error})") from None
+    except OutputError as error:
+        raise OptionError(str(error)) from None
     except OSError as error:
         raise OptionError(f"{shown(path)}: cannot be written ({error.strerror or error})") from None
