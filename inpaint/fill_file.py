@@ -51,6 +51,7 @@ class FillJob:
         limits: larger files are refused.
         model, weights, device: for the recipe; the inpainter itself comes from the caller.
         expected: a recipe that the photo and weights must fit.
+        recipe: the file it was read from, which is not to be lost.
         show_hole: the hole becomes opaque, for a photo whose own transparency is the mask.
         photo_url: where the photo lies, if `photo` is a copy; for the recipe.
     """
@@ -71,6 +72,7 @@ class FillJob:
     weights: Path | None = None
     device: str = "auto"
     expected: Recipe | None = None
+    recipe: Path | None = None
     show_hole: bool = False
     photo_url: str = ""
 
@@ -228,9 +230,13 @@ def check_job(job: FillJob) -> None:
         check_writable(job.report, job.overwrite)
         places.append(job.report)
     masks = [job.mask] if isinstance(job.mask, Path) else []
+    models = [file for file in (job.weights, Path(job.model)) if file and file.is_file()]
     for number, place in enumerate(places):
+        again = job.mark and place == recipe_path(job.output)  # doing a recipe again may write it again
+        recipes = [job.recipe] if job.recipe and not again else []
         photos = [] if number == 0 and job.overwrite else [job.photo]  # the output alone may take the photo's place
-        if any(_same(place, other) for other in [*photos, *masks, *(p for p in places if p is not place)]):
+        others = [*photos, *masks, *models, *recipes, *(p for p in places if p is not place)]
+        if any(_same(place, other) for other in others):
             raise OutputError(f"{shown(place)}: is named for two files at once")
 
 
@@ -304,7 +310,7 @@ def job_of_recipe(recipe: Recipe, place: Path, photo: Path | None, output: Path,
     return FillJob(
         photo or place.parent / recipe.photo, recipe.mask, output, recipe.options, lossless=recipe.lossless,
         mark=recipe.mark, keep_time=recipe.keep_time, model=model, weights=weights, device=recipe.device,
-        expected=recipe, show_hole=recipe.show_hole,
+        expected=recipe, recipe=place, show_hole=recipe.show_hole,
     )  # fmt: skip
 
 

@@ -104,6 +104,11 @@ class Inpainter:
             report.candidates.append(CandidateReport(engines, max(hole.seed for hole in holes), round(seam, 3)))
         report.notes += Kernel.complaint()
         give_back(sum(window.area for window in windows))
+        different = [k for k, result in enumerate(results) if not any(np.array_equal(result, r) for r in results[:k])]
+        if len(different) < len(results):
+            report.notes.append(f"{len(results) - len(different)} of {len(results)} fills were the same as another")
+            results = [results[k] for k in different]
+            report.candidates = [report.candidates[k] for k in different]
         report.seconds["total"] = time.perf_counter() - start
         told("done", 1.0)
         return FillResult(results[0], report, results)
@@ -135,6 +140,7 @@ class Inpainter:
         dust &= own
         new = own if shared is None else own & ~shared
         reason = choice.reason
+        specks = not named and not (new & ~dust).any()  # whatever engine is asked, all comes from their neighbours
         if not named and choice.engine != "ns" and dust.any():
             reason += f"; specks of at most {DUST} pixels from their neighbours"
         ways = variants(choice.engine, choice.guide, options.seed, len(results), choice.share)
@@ -149,8 +155,8 @@ class Inpainter:
             result[window.crop][own] = filled[own]
             box = (window.left, window.top, window.right, window.bottom)
             holes.append(HoleReport(
-                engine=way.engine, seed=way.seed, box=box, hole_pixels=int(new.sum()), shrunk=factor,
-                hole_depth=round(factor * depth, 1),
+                engine=choice.engine if specks else way.engine, seed=way.seed, box=box, hole_pixels=int(new.sum()),
+                shrunk=factor, hole_depth=round(factor * depth, 1),
                 network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
                 seam=round(seam_score(filled, own, hole), 3), scores=choice.scores,
                 reason=reason if way is ways[0] else "an alternative",

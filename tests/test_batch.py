@@ -216,4 +216,3 @@ def test_what_all_photos_share(tmp_path):
     assert len(journal(tmp_path, "done")) == 12
     where, marked = changed(tmp_path, "03.png"), mark[..., 0] > 0
     assert where[marked].mean() > 0.8 and where[~marked].mean() < 0.05
-    assert len(journal(tmp_path, "run")[0]["options"]["masks_sha256"]) == 64

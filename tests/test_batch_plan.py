@@ -198,3 +198,44 @@ def test_a_pattern_does_not_follow_a_link_round_and_round(tmp_path):
     listing = find([str(tmp_path / "photos" / "**" / "*.png")], [])
     assert sorted(picture.relative for picture in listing.pictures) == ["linked/b.png", "x/a.png"]
     assert [place for place, _ in listing.broken] == [str(tmp_path / "photos" / "x" / "loop")]
+
+
+def test_no_output_takes_the_place_of_another_photo_or_mask(tmp_path, capsys):
+    for name in ("2024/x.png", "2024/2024/x.png", "2024/2024/y.png"):
+        write_photo(tmp_path / "photos" / name, len(name))
+    write_mask(tmp_path / "photos/y.png")
+    before = (tmp_path / "photos/2024/x.png").read_bytes()
+    photos, mask, output = (str(tmp_path / name) for name in ("photos/2024", "photos/y.png", "photos"))
+    plan = make_plan(Request((photos,), mask, output))
+    assert [os.path.relpath(task.output, tmp_path) for task in plan.tasks] == ["photos/2024/y.png", "photos/x.png"]
+    assert [reason for _, reason in plan.refused] == [
+        f"would take the place of another photo or mask: {tmp_path / 'photos/2024/x.png'}"
+    ]
+    extra = ("--overwrite",)
+    assert batch(tmp_path, *extra, photos="photos/2024", masks="photos/y.png", output="photos") == 1
+    assert "would take the place of another" in capsys.readouterr().err
+    assert (tmp_path / "photos/2024/x.png").read_bytes() == before
+    places = ["photos/2024/x.png", "photos/2024/2024/y.png"]  # in place, each may replace itself
+    own = Request(tuple(str(tmp_path / p) for p in places), "region:bottom 100%x20%", str(tmp_path / "photos/2024"))
+    assert [os.path.basename(task.output) for task in make_plan(own).tasks] == ["x.png", "y.png"]
+
+
+def test_a_pattern_finds_photos_below_the_output_folder_but_no_outputs(tmp_path, monkeypatch):
+    write_photo(tmp_path / "photos/a.png")
+    write_photo(tmp_path / "photos/out/a.png")
+    monkeypatch.chdir(tmp_path)
+    rule = "region:bottom 100%x20%"
+    assert [t.photo for t in make_plan(Request(("photos/*",), rule, ".")).tasks] == ["photos/a.png"]
+    plan = make_plan(Request(("photos/**/*.png",), rule, "photos/out"))
+    assert [t.photo for t in plan.tasks] == ["photos/a.png"]
+    assert plan.left_out == [("photos/out/a.png", "is in the output folder")]
+
+
+def test_strict_counts_photos_without_masks_even_where_none_has_one(tmp_path, capsys):
+    write_photo(tmp_path / "photos/a.png")
+    write_mask(tmp_path / "masks/b.png")
+    assert batch(tmp_path) == 3 and "no photo has a mask" in capsys.readouterr().err
+    report = tmp_path / "report.json"
+    assert batch(tmp_path, "--strict", "--json", "--report", str(report)) == 1
+    assert json.loads(capsys.readouterr().out) == json.loads(report.read_text())
+    assert json.loads(report.read_text())["photos_without_mask"] == [str(tmp_path / "photos/a.png")]

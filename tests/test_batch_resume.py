@@ -3,11 +3,14 @@
 import json
 import os
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from inpaint.batch.journal import Journal, JournalError, read_journal
 from inpaint.cli import main
 from tests.batches import JOURNAL, batch, folders, journal, tree, write_mask, write_photo
+from tests.conftest import scene
 
 
 def cut_short(root, done):
@@ -131,3 +134,67 @@ def test_journal_survives_a_torn_line_and_refuses_a_damaged_one(tmp_path):
         file.write(b"\n")
     with pytest.raises(JournalError, match="line 3 is not a record"):
         read_journal(path)
+
+
+def test_a_finished_run_is_not_forgotten_for_want_of_resume(tmp_path, capsys):
+    folders(tmp_path, 3)
+    bad = tmp_path / "photos/a/photo00.png"
+    good = bad.read_bytes()
+    bad.write_bytes(b"no picture")
+    assert batch(tmp_path) == 1
+    bad.write_bytes(good)
+    capsys.readouterr()
+    assert batch(tmp_path) == 1
+    assert "holds a run that is done in part (2 of 3 done); continue it with --resume" in capsys.readouterr().err
+    assert batch(tmp_path, "--resume") == 0 and "1 done, 2 done before" in capsys.readouterr().out
+    made = tree(tmp_path / "out")
+    assert batch(tmp_path) == 1 and "holds a run that has ended (3 of 3 done)" in capsys.readouterr().err
+    assert batch(tmp_path, "--resume") == 0 and tree(tmp_path / "out") == made
+    for name in made:
+        (tmp_path / "out" / name).unlink()
+    assert batch(tmp_path) == 0 and tree(tmp_path / "out") == made  # nothing of it is left to be told
+
+
+@pytest.fixture
+def logos(tmp_path):
+    rng, logo = np.random.default_rng(0), np.zeros((96, 128, 1))
+    logo[60:80, 70:110] = 1
+    logo[66:74, 78:102] = 0
+    (tmp_path / "photos").mkdir()
+    for k in range(12):
+        pixels = scene(96, 128, k)[:, :: (-1) ** k].astype(float) + rng.normal(0, 12, (96, 128, 3))
+        pixels = pixels * (1 - 0.6 * logo) + 255 * 0.6 * logo
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(tmp_path / f"photos/{k:02}.png")
+    return tmp_path
+
+
+def repeated(root, *extra, output="out"):
+    where = ["-m", "repeated", "-o", str(root / output), "--engine", "telea", "--workers", "0"]
+    return main(["batch", str(root / "photos"), *where, *extra])
+
+
+def test_what_a_rule_has_learnt_is_kept_for_resume(logos, capsys):
+    """A mended photo would teach it something else, and the photos may be filled by now."""
+    photo = logos / "photos/03.png"
+    good = photo.read_bytes()
+    photo.write_bytes(good[:200])
+    assert repeated(logos) == 1
+    photo.write_bytes(good)
+    assert repeated(logos, "--resume") == 0 and "1 done, 11 done before" in capsys.readouterr().out
+    lines = [line for line in journal(logos) if line["kind"] == "masks"]
+    assert len(lines) == 1 and list(lines[0]["masks"]) == ["96x128"]
+    path = logos / JOURNAL
+    path.write_text(path.read_text().replace(lines[0]["masks"]["96x128"], "AAAA"))
+    assert repeated(logos, "--resume") == 1 and "the masks in it are damaged" in capsys.readouterr().err
+
+
+def test_a_run_in_place_by_a_learnt_rule_goes_on(logos, capsys):
+    places = [str(path) for path in sorted((logos / "photos").iterdir())]
+    how = ["-m", "repeated", "-o", str(logos / "photos"), "--engine", "telea", "--workers", "0", "--overwrite"]
+    assert main(["batch", *places, *how]) == 0
+    done, path = tree(logos / "photos"), logos / "photos/inpaint-batch.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    last = max(k for k, line in enumerate(lines) if b'"done"' in line)
+    path.write_bytes(b"".join(lines[:last]))  # killed before the last was noted
+    assert main(["batch", *places, *how, "--resume"]) == 0
+    assert tree(logos / "photos") == done

@@ -60,4 +60,4 @@ def test_a_bucket_is_resumed_and_nothing_in_it_overwritten(bucket, capsys):
     assert run("--workers", "0", "--resume") == 0
     assert "1 done, 5 done before" in capsys.readouterr().out
     assert run("--workers", "0") == 1
-    assert capsys.readouterr().err.count("exists already, use --overwrite") == 6
+    assert "holds a run that has ended (6 of 6 done); continue it with --resume" in capsys.readouterr().err

@@ -387,3 +387,11 @@ def test_results_are_lines_of_json(photos):
     assert evaluate(photos, masks="thin") == 0
     text = (photos.parent / "out" / "results.json").read_text()
     assert json.loads(text)["schema"] == 1 and text.count("\n  {") >= 3 + 6 + 2
+
+
+def test_names_that_are_no_text_are_written(photos):
+    first = sorted(photos.glob("*.png"))[0]
+    first.rename(photos / os.fsdecode(b"caf\xe9.png"))
+    assert evaluate(photos, masks="thin") == 0
+    assert os.fsdecode(b"caf\xe9.png") in [r["photo"] for r in results(photos)["records"]]
+    assert not list((photos.parent / "out").glob(".*partial"))

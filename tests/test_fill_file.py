@@ -14,6 +14,7 @@ from inpaint.cli import main
 from inpaint.errors import MaskError
 from inpaint.fill_file import FillJob, fill_file
 from inpaint.filling.kernels import Kernel
+from inpaint.models.weights import default_weights
 from inpaint.options import FillOptions
 from inpaint.photo.files import load_photo
 from inpaint.photo.provenance import read_recipe
@@ -274,3 +275,30 @@ def test_what_the_fill_itself_has_to_say_is_told(photo_files, capsys, monkeypatc
     assert run(photo_files, "--report", photo_files / "report.json", "--engine", "telea") == 0
     assert "said once" in capsys.readouterr().out
     assert json.loads((photo_files / "report.json").read_text())["notes"].count("said once") == 1
+
+
+def test_neither_weights_nor_recipe_are_overwritten(photo_files, capsys):
+    weights = photo_files / "w.safetensors"
+    weights.write_bytes(default_weights("dilated").read_bytes())
+    before = weights.read_bytes()
+    for how in (("--weights", weights), ("--model", weights)):
+        assert run(photo_files, *how, "--overwrite", "--report", weights) == 1
+        assert capsys.readouterr().err.endswith("w.safetensors: is named for two files at once\n")
+    assert weights.read_bytes() == before and not (photo_files / "out.png").exists()
+    assert run(photo_files, "--engine", "telea", "--mark") == 0
+    recipe = photo_files / "out.png.inpaint.json"
+    again = ["fill", "--recipe", str(recipe), "--overwrite", "-o", str(photo_files / "out.png")]
+    kept = recipe.read_bytes()
+    assert main([*again, "--report", str(recipe)]) == 1 and recipe.read_bytes() == kept
+    assert main(again) == 0  # which writes the same recipe again
+
+
+def test_candidates_that_come_out_the_same_are_left_out(photo_files, capsys):
+    mask = np.zeros((72, 96), np.uint8)
+    mask[20, 30] = mask[50:52, 60:62] = 255
+    Image.fromarray(mask).save(photo_files / "mask.png")
+    assert run(photo_files, "--candidates", 4, "--report", photo_files / "r.json") == 0
+    assert "3 of 4 fills were the same as another" in capsys.readouterr().out
+    report = json.loads((photo_files / "r.json").read_text())
+    assert report["alternatives"] == [] and [c["engines"] for c in report["candidates"]] == ["ns"]
+    assert not list(photo_files.glob("out_*"))

@@ -272,3 +272,18 @@ def test_candidates_differ_and_the_first_is_the_result(inpainter, engine):
     for k, one in enumerate(result.candidates):
         assert np.array_equal(one[~mask], photo[~mask])
         assert not any(np.array_equal(one, other) for other in result.candidates[:k])
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"dilate": 1.5}, "dilate must be a whole number, got 1.5"), ({"seed": "3"}, "got '3'"),
+        ({"candidates": True}, "candidates must be a whole number, got True"), ({"dilate": None}, "got None"),
+        ({"context": True}, "context must be a number, got True"), ({"context": "1"}, "got '1'"),
+        ({"context": float("nan")}, "got nan"),
+    ],
+)  # fmt: skip
+def test_settings_that_are_no_numbers_are_refused(setting, words):
+    with pytest.raises(OptionError, match=words):
+        FillOptions(**setting)
+    assert FillOptions(dilate=np.int64(3), context=2).dilate == 3

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import socket
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
 from inpaint.web.auth import Passwords, add_user
 from inpaint.web.networks import Networks
-from inpaint.web.serving import own_names
+from inpaint.web.serving import listening, own_names
 from inpaint.web.session import SessionStore
 from tests.conftest import scene
 
@@ -320,6 +321,43 @@ def test_ports_that_are_none_are_refused_at_once(monkeypatch, capsys, port, door
     assert (main() if door == "app" else cli_main(["serve", "--port", port])) == 2
     streams = capsys.readouterr()
     assert f"--port must be from 1 to 65535, got {port}" in streams.err and not streams.out
+
+
+@pytest.mark.parametrize("name", ["app", "serve"])
+def test_what_keeps_a_server_from_starting_is_said_first(monkeypatch, capsys, name):
+    def door(args):
+        monkeypatch.setattr(sys, "argv", ["app.py", *args])
+        return main() if name == "app" else cli_main(["serve", *args])
+
+    monkeypatch.setattr("inpaint.web.serving._serve", lambda *_: pytest.fail("must not get so far"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert door(["--port", port]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith(f"error: --host 127.0.0.1 --port {port}: cannot be listened on (")
+    for option in ("--seconds", "--job-hours", "--keep-hours"):
+        for value in ("inf", "nan"):
+            assert door([option, value]) == 2
+            assert capsys.readouterr().err == f"error: {option} must be a number, got {value}\n"
+
+
+def test_jobs_that_cannot_be_kept_are_refused_at_once(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    args = ["serve", "--no-page", "--jobs", str(tmp_path / "file"), "--port", "7999"]
+    assert cli_main(args) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err == f"error: {tmp_path / 'file'}: jobs cannot be kept there (File exists)\n"
+
+
+def test_a_socket_for_every_address_of_a_name():
+    doors = listening("localhost", 0)
+    try:
+        assert {door.getsockname()[0] for door in doors} & {"127.0.0.1", "::1"}
+    finally:
+        for door in doors:
+            door.close()
 
 
 def test_a_server_that_is_stopped_before_it_is_ready_says_so(monkeypatch, capsys):

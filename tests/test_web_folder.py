@@ -1,5 +1,6 @@
 """Many photos on the page, without a browser: what may be read, what is planned, what comes out."""
 
+import os
 import zipfile
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from inpaint.options import FillOptions
 from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
 from inpaint.web.decoding import Decoders
-from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder
+from inpaint.web.folder import FolderJob, FolderRequest, PhotoFolder, sayable
 from inpaint.web.folder_view import plan_html, progress_html, result_html
 from inpaint.web.i18n import PAGE_TEXTS, language_of
 from inpaint.web.networks import Networks
@@ -292,3 +293,17 @@ def test_language_of_a_browser():
     assert language_of("zh-TW,en;q=0.5") == language_of("fr, en-GB") == language_of("") == "en"
     assert language_of("fr,zh-Hans-SG;q=0.4") == "zh-CN"
     assert set(PAGE_TEXTS) == {"en", "zh-CN"}
+
+
+def test_names_that_are_no_text_are_planned_and_packed(folder, job):
+    photo = os.fsdecode(b"trip/caf\xe9.png")
+    (folder.root / photo).write_bytes((folder.root / "lake.png").read_bytes())
+    (folder.root / os.fsdecode(b"old\xe9")).mkdir()
+    assert folder.folders() == ["", "trip"] and photo in folder.photos("trip", deep=False)
+    assert not sayable(photo) and sayable("caf\u00e9.png")
+    made = job(folder="trip", masks="one", mask_files=[str(folder.root / "lake_mask.png")])
+    page = plan_html(made, "en")
+    assert "caf\\xe9.png" in page and page.encode()
+    assert not [counts for counts in made.run()][-1].failed
+    with zipfile.ZipFile(made.pack(1.0)) as packed:
+        assert sorted(packed.namelist()) == ["caf\\xe9.png", "dune.png", "hill.png", "report.html"]

@@ -139,13 +139,16 @@ def _glob(pattern: str, skip: set[str], recursive: bool) -> Listing:
     first = next(i for i, part in enumerate(parts) if _MAGIC.search(part))
     base = str(Path(*parts[:first])) if first else "."
     listing, loops = Listing(), set[str]()
+    below = {folder for folder in skip if not _inside(os.path.realpath(base), {folder})}
     for place in sorted(glob.glob(pattern, recursive=True)):
         if os.path.isdir(place):
             continue
         loop = _loop(base, os.path.dirname(place))
         if loop:
             loops.add(loop)
-        elif not _inside(os.path.realpath(os.path.dirname(place)), skip):
+        elif _inside(os.path.realpath(os.path.dirname(place)), below):
+            listing.left_out.append((place, "is in the output folder"))
+        else:
             listing.take(place, os.path.relpath(place, base).replace(os.sep, "/"))
     listing.broken += [(loop, LOOP) for loop in sorted(loops)]
     if not listing.pictures and not listing.left_out:
@@ -226,11 +229,12 @@ def _find_remote(url: str, skip: set[str], recursive: bool) -> Listing:
         raise
     except Exception as error:  # every service has errors of its own
         raise PhotoError(f"{shown(url)}: cannot be listed ({error})") from None
-    listing = Listing(named=names == [path])
+    listing, above = Listing(named=names == [path]), system.unstrip_protocol(base).rstrip("/") + "/"
     for name in sorted(names):
         relative = name.removeprefix(base).lstrip("/")
         place = places.join(url, relative) if base == path else system.unstrip_protocol(name)
-        if any(place.startswith(s.rstrip("/") + "/") for s in skip):
+        if any(place.startswith(s.rstrip("/") + "/") and not above.startswith(s.rstrip("/") + "/") for s in skip):
+            listing.left_out.append((place, "is in the output folder"))
             continue
         if any(part.startswith(".") for part in relative.split("/")):
             listing.left_out.append((place, "is hidden"))

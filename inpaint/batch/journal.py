@@ -1,6 +1,7 @@
 """The journal of a batch: JSON lines, appended and forced to the disk, from which a killed run goes on.
 
     run     id, options, versions                                   a run begins to be planned
+    masks   masks                                                   what the rule `repeated` has learnt, PNGs by size
     plan    output, photo, masks, rule, stamps                      one per task
     begin   tasks                                                   the plan is complete
     ready   output, sha256                                          a file is about to appear under its name
@@ -39,6 +40,7 @@ class Past:
         ready: hashes under which an output may have appeared, by output.
         done: `done` records by output.
         failed: outputs that failed or had nothing to fill.
+        masks: what its rule has learnt, as texts by "HEIGHTxWIDTH"; None where it learns nothing.
         ended: the run came to its end, with nothing left to do.
         size: bytes of the journal up to its last whole line.
     """
@@ -48,6 +50,7 @@ class Past:
     ready: dict[str, list[str]] = field(default_factory=dict)
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    masks: dict[str, str] | None = None
     ended: bool = False
     size: int = 0
 
@@ -95,6 +98,8 @@ def _take(past: Past, record: dict[str, Any]) -> None:
     past.ended = kind == "end" and not record["stopped"]
     if kind == "plan":
         past.plan[output] = record
+    elif kind == "masks":
+        past.masks = record["masks"]
     elif kind == "ready":
         past.ready.setdefault(output, []).append(record["sha256"])
     elif kind == "done":

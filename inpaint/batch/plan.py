@@ -104,7 +104,7 @@ def make_plan(request: Request) -> Plan:
         tasks = [_task(request, output, pair, (), pair.photo.relative) for pair in pairs]
     else:
         tasks = _paired(request, output, photos, plan)
-    plan.tasks = _without_collisions(tasks, plan)
+    plan.tasks = _without_inputs(_without_collisions(tasks, plan), plan, [photo.place for photo in photos.pictures])
     return plan
 
 
@@ -227,6 +227,19 @@ def _without_collisions(tasks: list[Task], plan: Plan) -> list[Task]:
         if rivals:
             named = shown(rivals[0].photo) if rivals[0].photo != task.photo else shown(rivals[0].masks[0])
             plan.refused.append((task.photo, f"would have the same output as {named}: {shown(task.output)}"))
+        else:
+            kept.append(task)
+    return kept
+
+
+def _without_inputs(tasks: list[Task], plan: Plan, photos: list[str]) -> list[Task]:
+    """The tasks whose output is no photo or mask of the run, save their own photo."""
+    inputs = {*photos, *plan.unused, *(mask for task in tasks for mask in task.masks)}
+    real = places.reals([*inputs, *(task.output for task in tasks)])
+    read, kept = {real[place] for place in inputs}, list[Task]()
+    for task in tasks:
+        if real[task.output] in read and real[task.output] != real[task.photo]:
+            plan.refused.append((task.photo, f"would take the place of another photo or mask: {shown(task.output)}"))
         else:
             kept.append(task)
     return kept

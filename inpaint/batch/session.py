@@ -4,9 +4,9 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,9 @@ from inpaint.errors import NothingToDo, OptionError, shown
 from inpaint.fill_file import FillJob, weights_hash
 from inpaint.filling.threads import check_threads
 from inpaint.inpainter import pick_device
-from inpaint.masking.rules import parse_rule
+from inpaint.masking.rules import MaskRule, parse_rule
 from inpaint.photo.formats import BY_NAME, FORMATS
-from inpaint.photo.mask_meaning import Mask
-from inpaint.photo.provenance import versions
+from inpaint.photo.provenance import mask_text, read_mask_text, versions
 
 JOURNAL = "inpaint-batch.jsonl"
 
@@ -116,11 +115,7 @@ def run_batch(
         raise NothingToDo(f"{', '.join(shown(p) for p in request.photos)}: {what}")
     options = run_options(template, request, weights_hash(template.model, template.weights))
     threads = threads_of(means, request, len(plan.tasks))
-    with host.turn():
-        text = request.masks if is_rule(request.masks) else ""
-        rule = learned_rule(text, plan.tasks, template.limits, host.files)
-    if rule is not None and rule.learned is not None:
-        options["masks_sha256"] = _hash_of_masks(rule.learned)
+    rule = _rule(request, plan, template, host, journal_path if resume else None)
     with Journal(journal_path) as journal:
         past = read_journal(journal_path)
         journal.cut(past.size)
@@ -131,9 +126,9 @@ def run_batch(
             remove_left_behind(run, [task.output for task in plan.tasks])
             journal.write([{"kind": "resume", "time": time.time(), "tasks": len(tasks)}])
         else:
-            _check_finished(journal_path, past, template.overwrite)
+            _check_finished(journal_path, past, plan, template.overwrite)
             past, run, tasks, options["threads"] = Past(), secrets.token_hex(4), plan.tasks, threads
-            _begin(journal, plan, options, run)
+            _begin(journal, plan, options, run, rule)
         to_do = {task.output for task in tasks}
         counts = Counts(len(plan.tasks) + len(plan.refused))
         counts.before = [past.done[t.output] for t in plan.tasks if t.output not in to_do]
@@ -148,31 +143,46 @@ def run_batch(
     return counts
 
 
-def _check_finished(path: Path, past: Past, overwrite: bool) -> None:
-    if past.run is not None and not past.ended and not overwrite:
+def _rule(request: Request, plan: Plan, template: FillJob, host: Host, journal: Path | None) -> MaskRule | None:
+    """The rule of the run; one that learns from the photos keeps what the run that goes on has learnt from them."""
+    text = request.masks if is_rule(request.masks) else ""
+    past = read_journal(journal) if journal and text and text != ALPHA and parse_rule(text).needs_folder else Past()
+    if past.masks is None:
+        with host.turn():
+            return learned_rule(text, plan.tasks, template.limits, host.files)
+    try:
+        shapes = {text: tuple(map(int, text.split("x"))) for text in past.masks}
+        learned = {(h, w): read_mask_text(past.masks[text], (w, h)) for text, (h, w) in shapes.items()}
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise JournalError(f"{shown(journal or '')}: the masks in it are damaged ({error})") from None
+    return replace(parse_rule(text), learned=learned)
+
+
+def _check_finished(path: Path, past: Past, plan: Plan, overwrite: bool) -> None:
+    """Refuse to forget what the journal's run has done, so that `--resume` can still tell."""
+    done = past.done.keys() & {task.output for task in plan.tasks}
+    there = past.ended and any(stamp is not None for stamp in places.stamps(done).values())
+    if past.run is not None and not overwrite and (there or not past.ended):
+        what = "is done in part" if past.ended and past.failed else "has ended" if past.ended else "did not end"
         raise JournalError(
-            f"{shown(path)}: holds a run that did not end ({len(past.done):,} of {len(past.plan):,} done); "
+            f"{shown(path)}: holds a run that {what} ({len(past.done):,} of {len(past.plan):,} done); "
             "continue it with --resume, or begin anew with --overwrite or another -o"
         )
 
 
-def _begin(journal: Journal, plan: Plan, options: dict[str, Any], run: str) -> None:
+def _begin(journal: Journal, plan: Plan, options: dict[str, Any], run: str, rule: MaskRule | None) -> None:
     about = {"version": VERSION, "id": run, "time": time.time(), "options": options}
     journal.write([{"kind": "run", **about, "inpaint": __version__, "versions": versions()}])
     records: list[dict[str, Any]] = []
+    if rule is not None and rule.learned is not None:
+        masks = {f"{height}x{width}": mask_text(mask) for (height, width), mask in rule.learned.items()}
+        records.append({"kind": "masks", "masks": masks})
     for record in plan_records(plan):
         records.append(record)
         if len(records) == 10_000:
             journal.write(records)
             records = []
     journal.write([*records, {"kind": "begin", "tasks": len(plan.tasks)}])
-
-
-def _hash_of_masks(masks: Mapping[tuple[int, int], Mask]) -> str:
-    total = hashlib.sha256()
-    for shape in sorted(masks):
-        total.update(repr(shape).encode() + masks[shape].tobytes())
-    return total.hexdigest()
 
 
 def _note_refused(journal: Journal, plan: Plan, counts: Counts) -> None:

@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         warm_up()
     from inpaint.batch.memory import parse_bytes
     from inpaint.batch.plan import make_plan
+    from inpaint.batch.run import Counts
     from inpaint.batch.session import Means, check_request, default_journal, run_batch, workers_of
     from inpaint.batch.show import Progress, Stop
 
@@ -108,7 +109,9 @@ def run(args: argparse.Namespace) -> int:
     progress, start = Progress(args.quiet or args.json), time.monotonic()
     with Stop() as stop:
         try:
-            counts = run_batch(plan, request, template, means, journal, args.resume, progress, stop)
+            counts = Counts(0)
+            if plan.tasks or plan.refused or not (args.strict and plan.unmasked):  # else those without mask are told
+                counts = run_batch(plan, request, template, means, journal, args.resume, progress, stop)
         except KeyboardInterrupt:
             text = f"stopped at once; --resume continues ({shown(journal)})"
             if args.ray is None and workers_of(means, request, len(plan.tasks)) == 0:

@@ -46,18 +46,19 @@ def run(args: argparse.Namespace) -> None:
         set_threads(args.threads)
         json.dump(time_engine(json.load(sys.stdin)), sys.stdout)
         return
-    from inpaint.errors import InpaintError, NothingToDo, OutputError
+    from inpaint.errors import InpaintError, NothingToDo
     from inpaint.evaluation.benchmark import BenchmarkSettings, benchmark_text, parse_size, run_benchmark
     from inpaint.evaluation.candidates import known_engines
     from inpaint.evaluation.results import to_text, write_text
     from inpaint.photo.files import load_photo
+    from inpaint.photo.staging import check_writable
 
     known_engines(args.engines)
     check_threads(args.threads)
     if not args.sizes:
         raise NothingToDo("no size is named")
-    if args.output and args.output.exists() and not args.overwrite:
-        raise OutputError(f"{args.output}: exists already, use --overwrite to replace it")
+    if args.output:
+        check_writable(args.output, args.overwrite)
     if args.photo:
         load_photo(args.photo)  # says now what is wrong with it, not once per engine
     settings = BenchmarkSettings(

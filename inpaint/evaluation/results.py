@@ -28,10 +28,10 @@ def to_text(results: dict[str, Any]) -> str:
     parts = []
     for key, value in _rounded(results).items():
         if isinstance(value, list) and value:
-            lines = ",\n  ".join(json.dumps(v, separators=(",", ":"), ensure_ascii=False) for v in value)
+            lines = ",\n  ".join(json.dumps(v, separators=(",", ":")) for v in value)
             parts.append(f"{json.dumps(key)}: [\n  {lines}\n]")
         else:
-            parts.append(f"{json.dumps(key)}: {json.dumps(value, indent=2, ensure_ascii=False)}")
+            parts.append(f"{json.dumps(key)}: {json.dumps(value, indent=2)}")
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
@@ -39,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all; raises OutputError."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(text.encode("utf-8", "surrogateescape"))  # names of files may be no text
         os.replace(partial, path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from None

@@ -73,7 +73,8 @@ class FillReport:
 
 @dataclass(frozen=True)
 class FillResult:
-    """The filled photo, uint8 or uint16 (H, W, 3) RGB as it came; the report; all candidates, best first."""
+    """The filled photo, uint8 or uint16 (H, W, 3) RGB as it came; the report; all candidates that differ, that of the
+    engine chosen first."""
 
     photo: Pixels
     report: FillReport

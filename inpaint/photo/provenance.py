@@ -69,9 +69,7 @@ class Recipe:
     def to_json(self) -> str:
         """The recipe as JSON text; the mask is a 1-bit PNG inside."""
         values = {f: getattr(self, f) for f in self.__dataclass_fields__}
-        picture = io.BytesIO()
-        Image.fromarray(self.mask).save(picture, "PNG", optimize=True)
-        values["mask"] = base64.b64encode(picture.getvalue()).decode("ascii")
+        values["mask"] = mask_text(self.mask)
         values["options"] = asdict(self.options)
         return json.dumps({"inpaint_recipe": VERSION, **values}, indent=2) + "\n"
 
@@ -91,7 +89,7 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(values, dict) or values.pop("inpaint_recipe", None) != VERSION:
         raise RecipeError(f"{shown(path)}: is not a recipe of version {VERSION}")
     try:
-        values["mask"] = _read_mask(values["mask"], tuple(values["size"]))
+        values["mask"] = read_mask_text(values["mask"], tuple(values["size"]))
         values["size"] = (int(values["size"][0]), int(values["size"][1]))
         values["options"] = FillOptions(**values["options"])
         recipe = Recipe(**values)
@@ -109,7 +107,15 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def _read_mask(text: str, size: tuple[Any, ...]) -> Mask:
+def mask_text(mask: Mask) -> str:
+    """A mask bool (H, W) as a PNG in base64."""
+    picture = io.BytesIO()
+    Image.fromarray(mask).save(picture, "PNG", optimize=True)
+    return base64.b64encode(picture.getvalue()).decode("ascii")
+
+
+def read_mask_text(text: str, size: tuple[Any, ...]) -> Mask:
+    """The mask bool (H, W) of `mask_text`; raises an OSError, SyntaxError or ValueError unless it has that (W, H)."""
     picture = Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",))
     if picture.size != size or picture.mode != "1":
         raise ValueError(f"its mask is {picture.size[0]}x{picture.size[1]} {picture.mode}, the photo {size}")

@@ -29,7 +29,7 @@ def clipdrop_routes(service: Service) -> APIRouter:
     async def cleanup(
         request: Request, image_file: Annotated[UploadFile, File(description="PNG or JPEG")],
         mask_file: Annotated[UploadFile, File(description="PNG of the image's size; brighter than 127 is removed")],
-        mode: Annotated[Literal["fast", "quality"], Form(description="quality: the better of two fills")] = "fast",
+        mode: Annotated[Literal["fast", "quality"], Form(description="the fill is the same with both")] = "fast",
     ) -> Response:  # fmt: skip
         """A PNG; a JPEG where the image is one and `Accept` names image/jpeg and not image/png."""
         head = await _head(image_file)
@@ -40,11 +40,10 @@ def clipdrop_routes(service: Service) -> APIRouter:
         accept = request.headers.get("accept", "")
         wants_jpeg = "image/jpeg" in accept and "image/png" not in accept
         form = "JPEG" if wants_jpeg and head.startswith(SIGNATURES[1]) else "PNG"
-        options = FillOptions(candidates=2 if mode == "quality" else 1)
         with service.folder() as folder:
             await save(image_file, folder / "photo")
             await save(mask_file, folder / "mask")
-            task = FillTask(folder, options, drawn=True, form=form, limits=picture_limits(service))
+            task = FillTask(folder, FillOptions(), drawn=True, form=form, limits=picture_limits(service))
             outcome = await service.run(request, task)
             reply = file_reply(await read(folder, outcome), outcome.media, outcome.report)
             reply.headers["x-credits-consumed"] = "0"

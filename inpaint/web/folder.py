@@ -21,7 +21,7 @@ from inpaint.batch.session import Means, check_request, run_batch
 from inpaint.batch.sheet import contact_sheet
 from inpaint.batch.summary import plan_json, run_json
 from inpaint.batch.work import Host, Turn
-from inpaint.errors import Cancelled, MaskError, OptionError, PhotoError
+from inpaint.errors import Cancelled, MaskError, OptionError, PhotoError, shown
 from inpaint.fill_file import FillJob
 from inpaint.masking.rules import parse_rule
 from inpaint.options import FillOptions
@@ -62,6 +62,15 @@ class FolderRequest:
     lossless: bool = False
 
 
+def sayable(name: str) -> bool:
+    """Whether a file's name is text, which the page can send; the bytes of others are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class PhotoFolder:
     """A folder of the server that people may browse; nothing outside it is opened.
 
@@ -82,6 +91,7 @@ class PhotoFolder:
         names = [""]
         for place, below, _ in os.walk(self.root):
             below[:] = sorted(name for name in below if not name.startswith(".") and self.shows(Path(place, name)))
+            below[:] = [name for name in below if sayable(name)]
             names += [(Path(place) / name).relative_to(self.root).as_posix() for name in below]
             if len(names) >= MOST_FOLDERS:
                 break
@@ -208,8 +218,8 @@ class FolderJob:
         """A file's name as the person knows it."""
         for root in (self.source, self.output, self.folder / "masks"):
             if Path(place).is_relative_to(root):
-                return Path(place).relative_to(root).as_posix()
-        return Path(place).name
+                return shown(Path(place).relative_to(root).as_posix())
+        return shown(Path(place).name)
 
     def plain(self, text: str) -> str:
         """A sentence without folders of the server."""

@@ -10,7 +10,7 @@ import gradio as gr
 from inpaint.errors import InpaintError
 from inpaint.options import ENGINES, FillOptions
 from inpaint.web.actions import Actions, explain
-from inpaint.web.folder import FolderJob, FolderRequest
+from inpaint.web.folder import FolderJob, FolderRequest, sayable
 from inpaint.web.folder_view import caption, error_html, plan_html, progress_html, result_html
 from inpaint.web.i18n import language_of
 from inpaint.web.messages import translate
@@ -169,7 +169,7 @@ def _photos_panel(actions: Actions, words: gr.I18n, tabs: gr.Tabs) -> list[Any]:
         shown = actions.photos
 
         def browse(folder: str, deep: bool, number: float) -> tuple[Any, Any, list[str]]:
-            found = shown.photos(folder or "", deep)
+            found = [name for name in shown.photos(folder or "", deep) if sayable(name)]
             pages = max(1, -(-len(found) // BROWSED))
             number = min(int(number), pages)
             part = found[(number - 1) * BROWSED : number * BROWSED]

@@ -2,18 +2,21 @@
 
 import argparse
 import contextlib
+import errno
 import getpass
 import ipaddress
 import logging
+import math
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from inpaint.errors import OptionError, shown
+from inpaint.errors import InpaintError, OptionError, OutputError, shown
 from inpaint.web.serve_options import model_choices
 
 if TYPE_CHECKING:
@@ -69,6 +72,11 @@ def make_service(args: argparse.Namespace, lazy: bool) -> "Service":
         args.max_pixels, args.api_megabytes << 20, args.seconds, per_minute=args.per_minute, waiting=args.queue,
         slots=args.slots, keep_seconds=args.job_hours * 3600,
     )  # fmt: skip
+    if args.jobs:
+        try:
+            args.jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise OutputError(f"{shown(args.jobs)}: jobs cannot be kept there ({error.strerror})") from None
     threads = args.threads or max(1, (os.cpu_count() or 1) // args.slots)
     settings = WorkerSettings(model_choices(args.model, args.weights), args.device, threads)
     return Service(settings, limits, load_keys(args.api_keys), tuple(args.cors), args.jobs, lazy=lazy)
@@ -162,12 +170,52 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
         return _add_person(args)
     if not 0 < args.port < 1 << 16:
         raise OptionError(f"--port must be from 1 to 65535, got {args.port}")
-    from inpaint.web.api import api_app
-    from inpaint.web.auth import Passwords
-
+    for name in ("seconds", "job_hours", "keep_hours"):
+        if not math.isfinite(getattr(args, name)):
+            raise OptionError(f"--{name.replace('_', '-')} must be a number, got {getattr(args, name)}")
     if args.mcp and args.auth_file:
         raise OptionError("--mcp cannot be had with --auth-file: its tools have no way to log in")
     page = not getattr(args, "no_page", False)
+    with contextlib.ExitStack() as doors:
+        sockets = [doors.enter_context(door) for door in listening(args.host, args.port)]
+        return _serve(args, needs_api, page, sockets)
+
+
+def listening(host: str, port: int) -> list[socket.socket]:
+    """Sockets bound to all addresses of a host, which nobody is answered at yet.
+
+    Raises:
+        InpaintError: the name has no address here, or the port is in use or not allowed.
+    """
+    bound: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            door = socket.socket(family, kind, protocol)
+            bound.append(door)
+            if os.name == "posix":
+                door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                door.bind(address)
+            except OSError as error:  # this machine may know an address that it does not have, such as ::1
+                if error.errno != errno.EADDRNOTAVAIL or len(found) == 1:
+                    raise
+                bound.pop().close()
+    except OSError as error:
+        for door in bound:
+            door.close()
+        raise InpaintError(f"--host {host} --port {port}: cannot be listened on ({error.strerror})") from None
+    if not bound:
+        raise InpaintError(f"--host {host} --port {port}: cannot be listened on (no address of this machine)")
+    return bound
+
+
+def _serve(args: argparse.Namespace, needs_api: bool, page: bool, sockets: list[socket.socket]) -> int:
+    from inpaint.web.api import api_app
+    from inpaint.web.auth import Passwords
+
     service: Service | None = make_service(args, lazy=not needs_api)
     names = own_names(args, keys=not page and service is not None and service.keys is not None)
     if service is not None and service.keys is None and keys_needed(args):
@@ -178,7 +226,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
         service = None
     if not page:
         assert service is not None
-        _run(api_app(service, names), args, service)
+        _run(api_app(service, names), args, service, sockets)
         return 0
     auth = Passwords(args.auth_file) if args.auth_file else None
     actions = make_actions(args)
@@ -192,7 +240,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
         names=names, origins=tuple(args.cors),
     )  # fmt: skip
     try:
-        _run(app, args, service)
+        _run(app, args, service, sockets)
     finally:
         actions.store.close()
     return 0
@@ -217,7 +265,9 @@ def _add_person(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run(app: "FastAPI", args: argparse.Namespace, service: "Service | None") -> None:
+def _run(
+    app: "FastAPI", args: argparse.Namespace, service: "Service | None", sockets: list[socket.socket]
+) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -237,5 +287,8 @@ def _run(app: "FastAPI", args: argparse.Namespace, service: "Service | None") ->
     )  # fmt: skip
     # uvicorn repeats the signal that ended it: this way the caller still cleans up, and the exit code is 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = Server(config)
     with contextlib.suppress(KeyboardInterrupt):
-        Server(config).run()
+        server.run(sockets)
+    if not server.started:
+        raise InpaintError("the server could not start, the lines above say why")
