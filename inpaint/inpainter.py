@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -104,6 +105,9 @@ class Inpainter:
             report.candidates.append(CandidateReport(engines, max(hole.seed for hole in holes), round(seam, 3)))
         report.notes += Kernel.complaint()
         give_back(sum(window.area for window in windows))
+        if _is_grey(photo, mask):
+            for result in results:
+                result[mask] = cv2.cvtColor(result[mask][:, None], cv2.COLOR_RGB2GRAY).reshape(-1, 1)
         different = [k for k, result in enumerate(results) if not any(np.array_equal(result, r) for r in results[:k])]
         if len(different) < len(results):
             report.notes.append(f"{len(results) - len(different)} of {len(results)} fills were the same as another")
@@ -171,6 +175,15 @@ class Inpainter:
         if field is None:
             return None
         return field / 2 * octave_scale(hole.shape[0], hole.shape[1], self.network.takes_guide)
+
+
+def _is_grey(photo: Pixels, mask: Mask) -> bool:
+    """Whether all that is known of a photo has no colour, so that its hole should have none."""
+    few = photo[::16, ::16][~mask[::16, ::16]]
+    if (few != few[:, :1]).any():  # most photos are told by these
+        return False
+    red, green, blue = photo[..., 0], photo[..., 1], photo[..., 2]
+    return not (((red != green) | (red != blue)) & ~mask).any()
 
 
 def _diffuses_well(engine: str, hole: Mask) -> bool:

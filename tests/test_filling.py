@@ -267,3 +267,14 @@ def test_the_seam_score_does_not_see_holes_that_are_not_filled_yet(monkeypatch, 
     expected = seam_score(photo, filled, filled | others)
     assert seam_score(torn, filled, filled | others) == expected
     assert expected == pytest.approx(seam_score(photo, filled), rel=0.2)
+
+
+def test_thin_parts_beside_a_deep_hole_are_not_corrected():
+    """What differs across a leg or a cable is the photo's content, whatever lies near it."""
+    photo = working_scale(scene(200, 200))
+    mask = np.zeros((200, 200), bool)
+    mask[20:100, 60:140] = True
+    mask[100:190, 95:103] = True
+    change = np.abs(correct_seam(photo + 5, photo, mask) - (photo + 5)).max(axis=2)
+    assert change[125:185, 95:103].max() == 0 and change[20:100, 60:140][mask[20:100, 60:140]].min() > 0
+    assert change[22, 100] > 2 and change[98, 65] > 2  # at its rim and in its corners, too

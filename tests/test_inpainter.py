@@ -287,3 +287,15 @@ def test_settings_that_are_no_numbers_are_refused(setting, words):
     with pytest.raises(OptionError, match=words):
         FillOptions(**setting)
     assert FillOptions(dilate=np.int64(3), context=2).dilate == 3
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_photo_without_colour_is_filled_without(inpainter, kind):
+    grey = np.repeat(scene(96, 96)[..., :1], 3, axis=2).astype(kind) * (1 if kind == np.uint8 else 257)
+    mask = holes(96, 96)["middle"]
+    for result in inpainter.fill(grey, mask, FillOptions(candidates=2)).candidates:
+        assert (result == result[..., :1]).all() and np.array_equal(result[~mask], grey[~mask])
+        assert result[mask].std() > 0
+    grey[0, 1, 0] += 1  # one pixel of some colour: the photo is not grey
+    result = inpainter.fill(grey, mask).photo
+    assert not (result == result[..., :1]).all()

@@ -58,7 +58,7 @@ def test_a_hole_gets_the_context_asked_for():
 
 def test_thousands_of_specks_are_one_pass_of_tiles():
     windows = find_windows(specks(4000), 1.0)
-    assert len(windows) <= 24 and max(window.longest for window in windows) <= 512 + 2 * (48 + LAP)
+    assert len(windows) <= 48 and max(window.longest for window in windows) <= FINEST
 
 
 def test_a_long_scratch_stays_at_full_size_and_narrow():
@@ -118,3 +118,30 @@ def test_a_window_with_little_known_is_widened_up_to_the_photo():
     lone[100:120, 100:120] = True
     (window,) = find_windows(lone, 1.0)
     assert widen(window, lone) is window
+
+
+@pytest.mark.parametrize("depth", [3, 7, 16])
+def test_long_shallow_holes_are_filled_at_full_size(depth):
+    """In larger windows the network would fill them at a smaller size, and diffusion takes its place."""
+    mask = np.zeros((1500, 2000), bool)
+    mask[700 : 700 + 2 * depth - 1, 60:1900] = True
+    windows = find_windows(mask, 1.0)
+    assert max(window.longest for window in windows) <= FINEST and len(windows) == 5
+    assert np.array_equal(covered(mask) > 0, mask)
+    mask[:, 460:] = False  # short enough to be no tiles: the margin gives way
+    (window,) = find_windows(mask, 1.0)
+    assert window.longest == max(FINEST - 20, 400 + 60 + min(256, 32 * depth)) or window.longest <= FINEST
+    assert find_windows(mask, 2.0)[0].longest > window.longest or depth == 3  # asked for, it gets more
+
+
+def test_shallow_holes_at_the_edge_keep_the_context_that_fits():
+    mask = np.zeros((500, 900), bool)
+    mask[200:230, :300] = True
+    (window,) = find_windows(mask, 1.0)
+    assert window.crop == (slice(0, 442), slice(0, 512))
+
+
+def test_too_many_tiles_are_coarse_ones():
+    fine, coarse = (find_windows(specks(4000, shape), 1.0) for shape in ((1500, 1500), (3000, 4000)))
+    assert max(w.longest for w in fine) <= FINEST and len(fine) == 16
+    assert len(coarse) == 48 and max(w.longest for w in coarse) > FINEST

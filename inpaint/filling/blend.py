@@ -12,7 +12,7 @@ from inpaint.filling.report import Pixels
 SIGMA = 3.0  # width of the strips whose colours are compared at the rim, pixels
 STRIP = 512  # rows that are looked at at once where a whole window would take too much memory
 BESIDE = 4  # a network's error is looked at in known pixels so near the hole, pixels
-SEAM_DEPTHS = (8.0, 24.0)  # no correction in holes shallower than the first, all of it beyond the second, pixels
+SEAM_DEPTHS = (10.0, 14.0, 18.0, 22.0)  # where a hole is thicker than each a quarter more is corrected, pixels
 SHARPEN = 0.5  # share of a network fill's own fine detail that is added to it
 SHARPEN_REFINED = 0.25  # the same for a fill that has seen patches
 FINE = 1.0  # width of that detail: the standard deviation of the blur that lacks it, pixels
@@ -85,7 +85,7 @@ def correct_seam(
 
     The difference of the local mean colours on both sides of the rim is spread smoothly into the hole (a membrane,
     as in Poisson blending, Perez 2003) and added, fading with depth: the middle keeps more of the engine's own colour.
-    In a thin hole nothing is corrected: what differs across it is the photo's content.
+    Where a hole is thin nothing is corrected: what differs across it is the photo's content.
 
     Args:
         fill: float32 (H, W, 3) in [0, 255].
@@ -100,13 +100,21 @@ def correct_seam(
     crop = around(mask, round(5 * SIGMA))
     mask, photo, part = mask[crop], photo[crop], fill[crop]
     depth = depths(mask)
-    deepest = float(depth.max())
-    strength = min(1.0, (deepest - SEAM_DEPTHS[0]) / (SEAM_DEPTHS[1] - SEAM_DEPTHS[0]))
-    if strength <= 0:
+    strength = np.asarray(sum(_thicker(depth, least) for least in SEAM_DEPTHS), np.float32) / len(SEAM_DEPTHS)
+    if not strength.any():
         return fill
     known, hole = (~mask).astype(np.float32), mask.astype(np.float32)
     step = local_mean(photo, known) - local_mean(part, hole)
-    return _changed(fill, crop, mask, part + np.float32(strength) * _inwards(step, mask, depth))
+    return _changed(fill, crop, mask, part + cv2.blur(strength, (9, 9))[..., None] * _inwards(step, mask, depth))
+
+
+def _thicker(depth: NDArray[np.float32], least: float) -> NDArray[np.float32]:
+    """1 where a disc of this radius (pixels) in the hole covers a pixel or lies half a radius from it, else 0, float32
+    (H, W): corners count as thick."""
+    inner = (depth <= least).astype(np.uint8)
+    if inner.all():
+        return np.zeros(depth.shape, np.float32)
+    return (cv2.distanceTransform(inner, cv2.DIST_L2, 3) <= 1.5 * least).astype(np.float32)
 
 
 def correct_shift(

@@ -14,11 +14,15 @@ Core = Box  # of holes, pixels
 LEAST_CONTEXT = 48  # pixels
 LEAST_SHARE = 0.25  # of the hole's longer side, which the context keeps however large the window grows
 MOST_PIXELS = 2_000_000  # of a window; where context is what makes it larger, it gets less
-TILE = 512  # side of the tiles into which wide-spread small holes are cut, pixels
+LAP = 16  # by which tiles reach into their neighbours, where their fills are blended, pixels
+LONG = FINEST - 2 * LEAST_CONTEXT  # longest side of a hole whose window can be filled at full size, pixels
+TILE = LONG - 2 * LAP  # side of the tiles into which wide-spread small holes are cut, pixels
+MOST_TILES = 48  # more of these take too long
+COARSE_TILE = 512  # side of the tiles in their place, whose windows are larger than what is filled at full size, pixels
 DEPTHS = 16  # a hole's own depths that count as its size when it is long and thin
 SHALLOW = 16.0  # depth up to which a group of holes is cut into tiles when it is long, or one of many, pixels
-MANY = 128  # more shallow groups than this are gathered tile by tile
-LAP = 16  # by which tiles reach into their neighbours, where their fills are blended, pixels
+SEVERAL = 16  # more shallow groups than this are gathered in tiles
+MANY = 128  # more than this, in coarse tiles where there would be too many others
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +93,22 @@ class Window:
         )  # fmt: skip
 
 
-def _margin(core: Core, depth: float, context: float) -> int:
+def _margin(core: Core, depth: float, context: float, shape: tuple[int, ...]) -> int:
     longest = max(_size(core))
     room = (MOST_PIXELS**0.5 - longest) / 2  # the window of a square hole stays within the bound
     wanted = context * min(longest, DEPTHS * depth)
+    if depth <= SHALLOW and longest <= LONG and context <= 1:  # the fine is filled at full size, not with more around
+        wanted = min(wanted, _most_margin(core, shape))
     return max(LEAST_CONTEXT, round(min(wanted, max(room, LEAST_SHARE * longest))))
+
+
+def _most_margin(core: Core, shape: tuple[int, ...]) -> float:
+    """The margin with which a window, cut at the photo's edges, has no side above what is filled at full size."""
+    most = float("inf")
+    for first, last, size in ((core[0], core[2], shape[0]), (core[1], core[3], shape[1])):
+        if size > FINEST:
+            most = min(most, max((FINEST - (last - first)) // 2, FINEST - last, FINEST - (size - first)))
+    return most
 
 
 def _depth(core: Core, mask: Mask) -> float:
@@ -113,14 +128,14 @@ def _size(core: Core) -> tuple[int, int]:
     return core[2] - core[0], core[3] - core[1]
 
 
-def _cut(core: Core, mask: Mask) -> list[tuple[Core, Box]]:
+def _cut(core: Core, mask: Mask, side: int) -> list[tuple[Core, Box]]:
     """The overlapping tiles of a core that hold hole pixels, each tightened to them, and the tiles themselves."""
     top, left, bottom, right = core
     found = []
-    for y in range(top, bottom, TILE):
-        for x in range(left, right, TILE):
-            tile = max(top, y - LAP), max(left, x - LAP), min(y + TILE + LAP, bottom), min(x + TILE + LAP, right)
-            if mask[y : y + TILE, x : x + TILE].any() and (tight := _tighten(tile, mask)):
+    for y in range(top, bottom, side):
+        for x in range(left, right, side):
+            tile = max(top, y - LAP), max(left, x - LAP), min(y + side + LAP, bottom), min(x + side + LAP, right)
+            if mask[y : y + side, x : x + side].any() and (tight := _tighten(tile, mask)):
                 found.append((tight, tile))
     return found
 
@@ -129,7 +144,7 @@ def _merge(cores: list[Core], depths: list[float], context: float, shape: tuple[
     """Join cores that meet, or whose contexts meet while the joint window is still filled at full size."""
 
     def side(core: Core, depth: float) -> int:
-        margin = _margin(core, depth, context)
+        margin = _margin(core, depth, context, shape)
         rows = min(shape[0], core[2] + margin) - max(0, core[0] - margin)
         return max(rows, min(shape[1], core[3] + margin) - max(0, core[1] - margin))
 
@@ -143,7 +158,7 @@ def _merge(cores: list[Core], depths: list[float], context: float, shape: tuple[
         merging = False
         for i in range(len(cores)):
             for j in range(len(cores) - 1, i, -1):
-                reach = _margin(cores[i], depths[i], context) + _margin(cores[j], depths[j], context)
+                reach = sum(_margin(cores[k], depths[k], context, shape) for k in (i, j))
                 top, left, bottom, right = cores[i]
                 near = overlap((top - reach, left - reach, bottom + reach, right + reach), cores[j])
                 if overlap(cores[i], cores[j]) or (near and small(i, j)):
@@ -165,8 +180,9 @@ def _closure(core: Core, cores: list[Core]) -> Core:
 def find_windows(mask: Mask, context: float) -> list[Window]:
     """Windows that together cover every hole.
 
-    Many shallow holes (specks, dust, hairlines) are gathered tile by tile: one pass over the photo. Tiles overlap, and
-    what two of them fill is blended (`Window.weight`), so that a long band shows no step between them.
+    Several shallow holes (specks, dust, hairlines) are gathered tile by tile: one pass over the photo. Tiles overlap,
+    and what two of them fill is blended (`Window.weight`), so that a long band shows no step between them. Up to 48
+    are so small that their windows are filled at full size.
 
     Args:
         mask: bool (H, W), True = hole, not empty.
@@ -187,19 +203,27 @@ def find_windows(mask: Mask, context: float) -> list[Window]:
     shallow = [k for k in range(len(cores)) if depths[k] <= SHALLOW]
     found: list[tuple[Core, float, Mask, Box | None]] = []
     deep = mask
-    if len(shallow) > MANY or any(max(_size(cores[k])) > TILE for k in shallow):
+    longest = max((max(_size(cores[k])) for k in shallow), default=0)
+    tiles: list[tuple[Core, Box]] = []
+    if len(shallow) > SEVERAL or longest > LONG:
         is_shallow = np.zeros(count, bool)
         is_shallow[[k + 1 for k in shallow]] = True
         thin = is_shallow[labels] & mask
+        tiles = _cut((0, 0, *mask.shape), thin, TILE)
+        if len(tiles) > MOST_TILES:
+            coarse = len(shallow) > MANY or longest > COARSE_TILE
+            tiles = _cut((0, 0, *mask.shape), thin, COARSE_TILE) if coarse else []
+    if tiles:
         deep = mask & ~thin
-        found = [(core, _depth(core, thin), thin, tile) for core, tile in _cut((0, 0, *mask.shape), thin)]
+        found = [(core, _depth(core, thin), thin, tile) for core, tile in tiles]
         others = np.flatnonzero(~is_shallow[1:])
         cores, depths = [cores[k] for k in others], [depths[k] for k in others]
     del labels
     found += [(core, depth, deep, None) for core, depth in _merge(cores, depths, context, mask.shape)]
     found.sort(key=lambda entry: (entry[3] or entry[0], entry[0]))
     return [
-        Window(*core, core, part, tile).grown(_margin(core, depth, context)) for core, depth, part, tile in found
+        Window(*core, core, part, tile).grown(_margin(core, depth, context, mask.shape))
+        for core, depth, part, tile in found
     ]
 
 
