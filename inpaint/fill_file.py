@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.errors import MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
+from inpaint.errors import InpaintError, MaskError, OptionError, OutputError, RecipeError, WeightsError, shown
 from inpaint.filling.progress import Listener
 from inpaint.filling.report import FillReport
 from inpaint.inpainter import Inpainter
@@ -230,7 +230,7 @@ def check_job(job: FillJob) -> None:
         check_writable(job.report, job.overwrite)
         places.append(job.report)
     masks = [job.mask] if isinstance(job.mask, Path) else []
-    models = [file for file in (job.weights, Path(job.model)) if file and file.is_file()]
+    models = [_model(job)]
     for number, place in enumerate(places):
         again = job.mark and place == recipe_path(job.output)  # doing a recipe again may write it again
         recipes = [job.recipe] if job.recipe and not again else []
@@ -238,6 +238,13 @@ def check_job(job: FillJob) -> None:
         others = [*photos, *masks, *models, *recipes, *(p for p in places if p is not place)]
         if any(_same(place, other) for other in others):
             raise OutputError(f"{shown(place)}: is named for two files at once")
+
+
+def _model(job: FillJob) -> Path:
+    try:
+        return weights_path(job.model, job.weights)
+    except InpaintError:  # said when it is loaded
+        return job.weights or Path(job.model)
 
 
 def _same(first: Path, second: Path) -> bool:

@@ -125,8 +125,9 @@ class Inpainter:
         hole = np.ascontiguousarray(mask[window.crop])
         own, weight = window.own, window.weight
         shared = None if before is None or weight is None else own & before[window.crop]
-        dust = find_dust(hole)
+        dust = find_dust(hole) & own
         named = options.engine != "auto"
+        specks = not named and np.array_equal(dust, own)
         factor = shrink_factor(hole.size, int(hole.sum()))
         if factor > 1 and (_diffuses_well(options.engine, hole) if named else is_sieve(hole)):
             factor = 1  # at a smaller size hardly a known pixel would be left, and diffusion needs no bound
@@ -137,17 +138,17 @@ class Inpainter:
         testing, filling = progress.split([0.3, 1.0])
         choice = choose_engine(
             part, small_hole, depth, reach, alone and not named,
-            lambda shares: engines.self_test(shares, options.seed, testing), specks=bool((dust == hole).all()),
+            lambda shares: engines.self_test(shares, options.seed, testing), specks=specks,
         )
         if named:
             choice = Choice(options.engine, "network", choice.scores, "named by the caller")
-        dust &= own
         new = own if shared is None else own & ~shared
         reason = choice.reason
-        specks = not named and not (new & ~dust).any()  # whatever engine is asked, all comes from their neighbours
         if not named and choice.engine != "ns" and dust.any():
             reason += f"; specks of at most {DUST} pixels from their neighbours"
         ways = variants(choice.engine, choice.guide, options.seed, len(results), choice.share)
+        if specks:  # no engine makes another of them
+            ways = [ways[0]] * len(results)
         for way, stretch, result, holes in zip(ways, filling.split([1.0] * len(ways)), results, done, strict=True):
             fill = engines.fill(way, stretch)
             start = time.perf_counter()
@@ -159,7 +160,7 @@ class Inpainter:
             result[window.crop][own] = filled[own]
             box = (window.left, window.top, window.right, window.bottom)
             holes.append(HoleReport(
-                engine=choice.engine if specks else way.engine, seed=way.seed, box=box, hole_pixels=int(new.sum()),
+                engine=way.engine, seed=way.seed, box=box, hole_pixels=int(new.sum()),
                 shrunk=factor, hole_depth=round(factor * depth, 1),
                 network_reach=round(factor * reach, 1) if way.sees and reach is not None else None,
                 seam=round(seam_score(filled, own, hole), 3), scores=choice.scores,

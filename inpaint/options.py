@@ -36,8 +36,10 @@ class FillOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise OptionError(f"{name} must be a whole number, got {value!r}")
+            object.__setattr__(self, name, int(value))  # a recipe can be written of these alone
         if isinstance(self.context, bool) or not isinstance(self.context, Real):
             raise OptionError(f"context must be a number, got {self.context!r}")
+        object.__setattr__(self, "context", float(self.context))
         if self.engine not in ENGINES:
             raise OptionError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
         if not 0 <= self.dilate <= 256:

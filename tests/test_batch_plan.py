@@ -225,6 +225,8 @@ def test_a_pattern_finds_photos_below_the_output_folder_but_no_outputs(tmp_path,
     write_photo(tmp_path / "photos/out/a.png")
     monkeypatch.chdir(tmp_path)
     rule = "region:bottom 100%x20%"
+    with pytest.raises(OptionError, match=r"photos/\*: lies in the output folder"):
+        make_plan(Request(("photos/*",), rule, "photos", suffix=".jpg"))
     assert [t.photo for t in make_plan(Request(("photos/*",), rule, ".")).tasks] == ["photos/a.png"]
     plan = make_plan(Request(("photos/**/*.png",), rule, "photos/out"))
     assert [t.photo for t in plan.tasks] == ["photos/a.png"]

@@ -198,3 +198,15 @@ def test_a_run_in_place_by_a_learnt_rule_goes_on(logos, capsys):
     path.write_bytes(b"".join(lines[:last]))  # killed before the last was noted
     assert main(["batch", *places, *how, "--resume"]) == 0
     assert tree(logos / "photos") == done
+
+
+def test_sizes_that_could_not_be_read_are_learnt_when_they_can(logos, capsys):
+    places = sorted((logos / "photos").iterdir())
+    kept = [path.read_bytes() for path in places]
+    for path in places[:6]:
+        path.write_bytes(b"no picture")
+    assert repeated(logos) == 1 and "too few photos of 128x96 pixels" in capsys.readouterr().err
+    for path, data in zip(places, kept, strict=True):
+        path.write_bytes(data)
+    assert repeated(logos, "--resume") == 0 and "12 done" in capsys.readouterr().out
+    assert [list(line["masks"]) for line in journal(logos) if line["kind"] == "masks"] == [[], ["96x128"]]

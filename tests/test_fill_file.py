@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from PIL import Image
 
 from inpaint.cli import main
-from inpaint.errors import MaskError
-from inpaint.fill_file import FillJob, fill_file
+from inpaint.errors import MaskError, OutputError
+from inpaint.fill_file import FillJob, check_job, fill_file
 from inpaint.filling.kernels import Kernel
 from inpaint.models.weights import default_weights
 from inpaint.options import FillOptions
@@ -285,6 +286,9 @@ def test_neither_weights_nor_recipe_are_overwritten(photo_files, capsys):
         assert run(photo_files, *how, "--overwrite", "--report", weights) == 1
         assert capsys.readouterr().err.endswith("w.safetensors: is named for two files at once\n")
     assert weights.read_bytes() == before and not (photo_files / "out.png").exists()
+    job = FillJob(*(photo_files / name for name in ("photo.png", "mask.png", "out.png")), overwrite=True)
+    with pytest.raises(OutputError, match="is named for two files at once"):
+        check_job(replace(job, report=default_weights("dilated")))
     assert run(photo_files, "--engine", "telea", "--mark") == 0
     recipe = photo_files / "out.png.inpaint.json"
     again = ["fill", "--recipe", str(recipe), "--overwrite", "-o", str(photo_files / "out.png")]

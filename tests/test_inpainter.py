@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -286,7 +287,8 @@ def test_candidates_differ_and_the_first_is_the_result(inpainter, engine):
 def test_settings_that_are_no_numbers_are_refused(setting, words):
     with pytest.raises(OptionError, match=words):
         FillOptions(**setting)
-    assert FillOptions(dilate=np.int64(3), context=2).dilate == 3
+    options = FillOptions(dilate=np.int64(3), context=np.float32(2))
+    assert json.loads(json.dumps(asdict(options)))["dilate"] == 3
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -299,3 +301,13 @@ def test_a_photo_without_colour_is_filled_without(inpainter, kind):
     grey[0, 1, 0] += 1  # one pixel of some colour: the photo is not grey
     result = inpainter.fill(grey, mask).photo
     assert not (result == result[..., :1]).all()
+
+
+def test_specks_far_from_a_deep_hole_are_named_by_what_fills_them(inpainter):
+    photo, mask = scene(700, 1000), np.zeros((700, 1000), bool)
+    mask[50:650:110, 50:700:110] = True
+    mask[300:400, 830:960] = True
+    result = inpainter.fill(photo, mask, FillOptions(candidates=2))
+    specks = [hole for hole in result.report.holes if hole.hole_pixels < 100]
+    assert specks and all(hole.engine == "ns" and "neighbours tell best" in hole.reason for hole in specks)
+    assert np.array_equal(result.photo[~mask], photo[~mask])

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import errno
 import socket
 import sys
 import threading
@@ -20,7 +21,7 @@ from PIL import Image
 
 from app import build_app, main, model_choices, parser
 from inpaint.cli import main as cli_main
-from inpaint.errors import OptionError
+from inpaint.errors import InpaintError, OptionError
 from inpaint.photo.limits import Limits
 from inpaint.web.actions import Actions
 from inpaint.web.auth import Passwords, add_user
@@ -351,13 +352,34 @@ def test_jobs_that_cannot_be_kept_are_refused_at_once(tmp_path, capsys):
     assert said.out == "" and said.err == f"error: {tmp_path / 'file'}: jobs cannot be kept there (File exists)\n"
 
 
-def test_a_socket_for_every_address_of_a_name():
-    doors = listening("localhost", 0)
+def test_sockets_of_all_addresses_of_a_name_are_taken_at_once(monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    doors = listening("localhost", port)
     try:
-        assert {door.getsockname()[0] for door in doors} & {"127.0.0.1", "::1"}
+        assert "127.0.0.1" in {door.getsockname()[0] for door in doors}
+        with pytest.raises(InpaintError, match="Address already in use"):
+            listening("127.0.0.1", port)
     finally:
         for door in doors:
             door.close()
+    v4, v6 = ((family, socket.SOCK_STREAM, 0, "", ()) for family in (socket.AF_INET, socket.AF_INET6))
+    both = [(*v6[:4], ("::1", port, 0, 0)), (*v4[:4], ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    made = socket.socket
+
+    def without_ipv6(family, *how):
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return made(family, *how)
+
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    (door,) = listening("localhost", port)
+    door.close()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both[:1])
+    with pytest.raises(InpaintError, match="no address of this machine"):
+        listening("localhost", port)
 
 
 def test_a_server_that_is_stopped_before_it_is_ready_says_so(monkeypatch, capsys):

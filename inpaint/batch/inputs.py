@@ -139,6 +139,8 @@ def _glob(pattern: str, skip: set[str], recursive: bool) -> Listing:
     first = next(i for i, part in enumerate(parts) if _MAGIC.search(part))
     base = str(Path(*parts[:first])) if first else "."
     listing, loops = Listing(), set[str]()
+    if os.path.realpath(base) in skip:
+        raise OptionError(f"{shown(pattern)}: lies in the output folder; name the files to fill them in place")
     below = {folder for folder in skip if not _inside(os.path.realpath(base), {folder})}
     for place in sorted(glob.glob(pattern, recursive=True)):
         if os.path.isdir(place):

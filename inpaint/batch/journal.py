@@ -40,7 +40,7 @@ class Past:
         ready: hashes under which an output may have appeared, by output.
         done: `done` records by output.
         failed: outputs that failed or had nothing to fill.
-        masks: what its rule has learnt, as texts by "HEIGHTxWIDTH"; None where it learns nothing.
+        masks: what its rule has learnt, PNGs as texts by "HEIGHTxWIDTH".
         ended: the run came to its end, with nothing left to do.
         size: bytes of the journal up to its last whole line.
     """
@@ -50,7 +50,7 @@ class Past:
     ready: dict[str, list[str]] = field(default_factory=dict)
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
-    masks: dict[str, str] | None = None
+    masks: dict[str, str] = field(default_factory=dict)
     ended: bool = False
     size: int = 0
 

@@ -1,9 +1,11 @@
 """The mask of one task: from its files, from the photo's own transparency, or from a rule."""
 
+import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +75,9 @@ def by_rule(rule: MaskRule, name: str, turn: Callable[[], AbstractContextManager
     return make
 
 
-def learned_rule(text: str, tasks: list[Task], limits: Limits, files: PictureFiles) -> MaskRule | None:
+def learned_rule(
+    text: str, tasks: list[Task], limits: Limits, files: PictureFiles, known: Mapping[tuple[int, int], Mask] = {}
+) -> MaskRule | None:
     """The rule of a run, ready for every photo; None for masks from files and for `alpha`.
 
     Args:
@@ -81,6 +85,7 @@ def learned_rule(text: str, tasks: list[Task], limits: Limits, files: PictureFil
         tasks: of the whole plan; those that cannot be read teach nothing.
         limits: larger files are refused.
         files: opens the photos.
+        known: what a rule that learns has learnt before, by (height, width); only other sizes are looked at.
 
     Raises:
         InpaintError: the rule cannot be used.
@@ -88,15 +93,24 @@ def learned_rule(text: str, tasks: list[Task], limits: Limits, files: PictureFil
     if not text or text == ALPHA:
         return None
     rule = parse_rule(text)
-    return rule.learn(_some_of_each_size(tasks, limits, files)) if rule.needs_folder else rule
+    if not rule.needs_folder:
+        return rule
+    photos = _some_of_each_size(tasks, limits, files, known)
+    first = next(photos, None) if known else None
+    if known and first is None:
+        return replace(rule, learned=known)
+    found = rule.learn(photos if first is None else itertools.chain([first], photos)).learned or {}
+    return replace(rule, learned={**found, **known})
 
 
-def _some_of_each_size(tasks: list[Task], limits: Limits, files: PictureFiles) -> Iterator[NDArray]:
+def _some_of_each_size(
+    tasks: list[Task], limits: Limits, files: PictureFiles, known: Container[tuple[int, int]]
+) -> Iterator[NDArray]:
     """As many photos of each size as the rule looks at, so that a large folder is not read whole."""
     taken: Counter[tuple[int, int]] = Counter()
     for task in tasks:
         size = picture_size(task.photo, files)
-        if size is None or taken[size] == MOST:
+        if size is None or size in known or taken[size] == MOST:
             continue
         try:
             with near_copy(task.photo, limits) as file:

@@ -36,7 +36,7 @@ def check_unchanged(path: Path, past: Past, options: dict[str, Any], plan: Plan)
         JournalError: something changed; the text says what.
     """
     assert past.run is not None
-    before = past.run["options"]
+    before = {key: value for key, value in past.run["options"].items() if key != "masks_sha256"}  # of an older version
     changed = [f"{key} was {before.get(key)!r} and is {options.get(key)!r}"
                for key in sorted({*before, *options}) if before.get(key) != options.get(key)]  # fmt: skip
     if changed:

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,9 @@ def run_batch(
             check_unchanged(journal_path, past, options, plan)
             run, tasks = past.run["id"], still_to_do(past, plan)
             remove_left_behind(run, [task.output for task in plan.tasks])
-            journal.write([{"kind": "resume", "time": time.time(), "tasks": len(tasks)}])
+            more = rule is not None and rule.learned is not None and len(rule.learned) > len(past.masks)
+            about = {"kind": "resume", "time": time.time(), "tasks": len(tasks)}
+            journal.write([about, *(_learned_record(rule) if more else ())])
         else:
             _check_finished(journal_path, past, plan, template.overwrite)
             past, run, tasks, options["threads"] = Past(), secrets.token_hex(4), plan.tasks, threads
@@ -147,15 +149,20 @@ def _rule(request: Request, plan: Plan, template: FillJob, host: Host, journal: 
     """The rule of the run; one that learns from the photos keeps what the run that goes on has learnt from them."""
     text = request.masks if is_rule(request.masks) else ""
     past = read_journal(journal) if journal and text and text != ALPHA and parse_rule(text).needs_folder else Past()
-    if past.masks is None:
-        with host.turn():
-            return learned_rule(text, plan.tasks, template.limits, host.files)
     try:
-        shapes = {text: tuple(map(int, text.split("x"))) for text in past.masks}
-        learned = {(h, w): read_mask_text(past.masks[text], (w, h)) for text, (h, w) in shapes.items()}
+        shapes = {size: tuple(map(int, size.split("x"))) for size in past.masks}
+        known = {(h, w): read_mask_text(past.masks[size], (w, h)) for size, (h, w) in shapes.items()}
     except (OSError, SyntaxError, ValueError, TypeError) as error:
         raise JournalError(f"{shown(journal or '')}: the masks in it are damaged ({error})") from None
-    return replace(parse_rule(text), learned=learned)
+    with host.turn():
+        return learned_rule(text, plan.tasks, template.limits, host.files, known)
+
+
+def _learned_record(rule: MaskRule | None) -> list[dict[str, Any]]:
+    if rule is None or rule.learned is None:
+        return []
+    masks = {f"{height}x{width}": mask_text(mask) for (height, width), mask in rule.learned.items()}
+    return [{"kind": "masks", "masks": masks}]
 
 
 def _check_finished(path: Path, past: Past, plan: Plan, overwrite: bool) -> None:
@@ -174,9 +181,7 @@ def _begin(journal: Journal, plan: Plan, options: dict[str, Any], run: str, rule
     about = {"version": VERSION, "id": run, "time": time.time(), "options": options}
     journal.write([{"kind": "run", **about, "inpaint": __version__, "versions": versions()}])
     records: list[dict[str, Any]] = []
-    if rule is not None and rule.learned is not None:
-        masks = {f"{height}x{width}": mask_text(mask) for (height, width), mask in rule.learned.items()}
-        records.append({"kind": "masks", "masks": masks})
+    records += _learned_record(rule)
     for record in plan_records(plan):
         records.append(record)
         if len(records) == 10_000:

@@ -97,8 +97,9 @@ def _margin(core: Core, depth: float, context: float, shape: tuple[int, ...]) ->
     longest = max(_size(core))
     room = (MOST_PIXELS**0.5 - longest) / 2  # the window of a square hole stays within the bound
     wanted = context * min(longest, DEPTHS * depth)
-    if depth <= SHALLOW and longest <= LONG and context <= 1:  # the fine is filled at full size, not with more around
-        wanted = min(wanted, _most_margin(core, shape))
+    most = _most_margin(core, shape)
+    if depth <= SHALLOW and context <= 1 and most >= LEAST_CONTEXT:  # rather filled at full size than with more around
+        wanted = min(wanted, most)
     return max(LEAST_CONTEXT, round(min(wanted, max(room, LEAST_SHARE * longest))))
 
 
@@ -131,11 +132,12 @@ def _size(core: Core) -> tuple[int, int]:
 def _cut(core: Core, mask: Mask, side: int) -> list[tuple[Core, Box]]:
     """The overlapping tiles of a core that hold hole pixels, each tightened to them, and the tiles themselves."""
     top, left, bottom, right = core
+    high, wide = (size if size <= FINEST else side for size in _size(core))  # nothing to cut where one window has room
     found = []
-    for y in range(top, bottom, side):
-        for x in range(left, right, side):
-            tile = max(top, y - LAP), max(left, x - LAP), min(y + side + LAP, bottom), min(x + side + LAP, right)
-            if mask[y : y + side, x : x + side].any() and (tight := _tighten(tile, mask)):
+    for y in range(top, bottom, high):
+        for x in range(left, right, wide):
+            tile = max(top, y - LAP), max(left, x - LAP), min(y + high + LAP, bottom), min(x + wide + LAP, right)
+            if mask[y : y + high, x : x + wide].any() and (tight := _tighten(tile, mask)):
                 found.append((tight, tile))
     return found
 
@@ -203,9 +205,10 @@ def find_windows(mask: Mask, context: float) -> list[Window]:
     shallow = [k for k in range(len(cores)) if depths[k] <= SHALLOW]
     found: list[tuple[Core, float, Mask, Box | None]] = []
     deep = mask
-    longest = max((max(_size(cores[k])) for k in shallow), default=0)
+    large = [size > FINEST for size in mask.shape]  # sides that can be too long for a window
+    longest = max((n for k in shallow for n, wide in zip(_size(cores[k]), large, strict=True) if wide), default=0)
     tiles: list[tuple[Core, Box]] = []
-    if len(shallow) > SEVERAL or longest > LONG:
+    if (len(shallow) > SEVERAL and any(large)) or longest > LONG:
         is_shallow = np.zeros(count, bool)
         is_shallow[[k + 1 for k in shallow]] = True
         thin = is_shallow[labels] & mask

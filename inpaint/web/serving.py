@@ -182,7 +182,7 @@ def serve(args: argparse.Namespace, needs_api: bool) -> int:
 
 
 def listening(host: str, port: int) -> list[socket.socket]:
-    """Sockets bound to all addresses of a host, which nobody is answered at yet.
+    """Sockets that listen on all addresses of a host; who calls waits until a server takes them over.
 
     Raises:
         InpaintError: the name has no address here, or the port is in use or not allowed.
@@ -191,22 +191,25 @@ def listening(host: str, port: int) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(found):
-            door = socket.socket(family, kind, protocol)
-            bound.append(door)
-            if os.name == "posix":
-                door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:
-                door.bind(address)
+                bound.append(socket.socket(family, kind, protocol))
+                if os.name == "posix":
+                    bound[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    bound[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                bound[-1].bind(address)
             except OSError as error:  # this machine may know an address that it does not have, such as ::1
-                if error.errno != errno.EADDRNOTAVAIL or len(found) == 1:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    bound.pop().close()
+                elif error.errno != errno.EAFNOSUPPORT:
                     raise
-                bound.pop().close()
-    except OSError as error:
+        for door in bound:
+            door.listen()  # or a second server could bind the port, too
+    except (OSError, UnicodeError) as error:
         for door in bound:
             door.close()
-        raise InpaintError(f"--host {host} --port {port}: cannot be listened on ({error.strerror})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InpaintError(f"--host {host} --port {port}: cannot be listened on ({reason})") from None
     if not bound:
         raise InpaintError(f"--host {host} --port {port}: cannot be listened on (no address of this machine)")
     return bound
@@ -288,7 +291,11 @@ def _run(
     # uvicorn repeats the signal that ended it: this way the caller still cleans up, and the exit code is 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = Server(config)
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         server.run(sockets)
-    if not server.started:
-        raise InpaintError("the server could not start, the lines above say why")
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as end:
+        if end.code and not server.started:
+            raise InpaintError("the server could not start, the lines above say why") from None
+        raise
