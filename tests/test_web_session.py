@@ -74,7 +74,8 @@ def test_undo_redo_and_branches(actions, tmp_path):
     branch = fill(actions, state, SPOT)["state"]
     assert branch["steps"][3]["parent"] == 0 and go(0)["redo"] == 3
     assert go(2)["current"] == 2 and go(0)["redo"] == 1
-    assert actions.ask({"action": "go", "token": token, "step": 99})["error"]["kind"] == "gone"
+    missing = actions.ask({"action": "go", "token": token, "step": 99})["error"]
+    assert missing == {"kind": "", "text": "this step is not on the server"}  # and the photo is
 
 
 def test_pixels_survive_being_let_go(actions, tmp_path):
@@ -233,7 +234,8 @@ def test_edits_of_the_mask(actions, tmp_path):
 def test_errors_have_kinds_and_name_no_folders(actions, tmp_path):
     state = open_photo(actions, tmp_path)
     assert fill(actions, state, [])["error"]["kind"] == "empty"
-    assert fill(actions, state, [{"tool": "mask", "id": "m0"}])["error"]["kind"] == "gone"
+    lost = fill(actions, state, [{"tool": "mask", "id": "m0"}])["error"]
+    assert lost == {"kind": "", "text": "this mask is no longer on the server, paint it again"}
     everything = [{"tool": "polygon", "points": [-1, -1, 200, -1, 200, 200, -1, 200]}]
     assert "whole photo" in fill(actions, state, everything)["error"]["text"]
     assert "engine must be one of" in fill(actions, state, engine="magic")["error"]["text"]
@@ -376,6 +378,9 @@ def test_again_goes_on_from_the_seed_that_was_asked_for(actions, tmp_path):
     telea = fill(actions, state, [], "again", engine="telea")["state"]
     assert telea["steps"][4]["report"]["seed"] == 0
     assert fill(actions, state, [], "again", engine="detail")["state"]["steps"][5]["report"]["seed"] == 9
+    assert len(fill(actions, state, [], "again", engine="telea")["state"]["steps"]) == 7
+    same = fill(actions, state, [], "again", engine="telea")["error"]["text"]
+    assert same == "this engine gives the same fill with every seed, choose another one"
 
 
 def test_work_goes_on_from_the_step_that_the_page_shows(actions, tmp_path):
@@ -388,5 +393,16 @@ def test_work_goes_on_from_the_step_that_the_page_shows(actions, tmp_path):
     assert session.base(None) == 2 and session.base(1) == 1 and session.base(0) == 0
     restore(session, SPOT)
     assert session.base(2) == session.current == 3  # what was restored meanwhile counts
-    gone = last(actions.work(request | {"step": 9}, {"engine": "telea"}, ""))
-    assert gone["error"]["kind"] == "gone" and len(session.steps) == 4
+    missing = last(actions.work(request | {"step": 9}, {"engine": "telea"}, ""))
+    assert missing["error"]["text"] == "this step is not on the server" and len(session.steps) == 4
+
+
+def test_restore_goes_on_from_the_step_that_the_page_shows(actions, tmp_path):
+    """A tab that shows the first fill brings back what it shows, though another tab filled elsewhere since."""
+    state = open_photo(actions, tmp_path)
+    fill(actions, state)
+    actions.ask({"action": "go", "token": state["token"], "step": 0})
+    fill(actions, state, SPOT)
+    asked = {"action": "restore", "token": state["token"], "step": 1, "operations": SQUARE}
+    steps = actions.ask(asked)["state"]["steps"]
+    assert [step["parent"] for step in steps] == [-1, 0, 0, 1] and steps[3]["report"]["filled"] > 0

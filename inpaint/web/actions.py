@@ -139,7 +139,7 @@ class Actions:
         return {"state": session.describe()}
 
     def _restore(self, session: Session, request: Message) -> Message:
-        made = restore(session, request["operations"])
+        made = restore(session, request["operations"], _shown(request))
         return {"state": session.describe(), "made": made}
 
     def _cancel(self, session: Session, request: Message) -> Message:

@@ -24,6 +24,9 @@ class MaskCanvas {
     this.state = null;     // what the server says of this session
     this.divider = 0.5;
     this.trustShown = null;
+    this.sent = [];        // the operations that the work in hand fills
+    this.editing = false;
+    this.unfitted = false; // the photo is to be fitted as soon as it is seen
     this.comparing = false;
     this.likesComparing = true; // a fill is shown beside the original until the person switches that off
     this.tools = new Tools(this);
@@ -117,6 +120,7 @@ class MaskCanvas {
     return this.work.during(async () => {
       const reply = await ask();
       if (!reply) return;
+      this.tools.corners = null;
       this.strokes.reset();
       this.masks = {};
       this.pictures = {};
@@ -132,6 +136,8 @@ class MaskCanvas {
     try { kept = JSON.parse(sessionStorage.getItem("inpaint")); } catch (error) { kept = null; }
     if (!kept || !kept.token) return;
     const reply = await this.work.ask("resume", { token: kept.token });
+    if (reply.error && reply.error.kind === "gone") sessionStorage.removeItem("inpaint");
+    if (reply.error) this.work.explain(reply.error);
     if (reply.error || this.state) return;
     const operations = kept.step === reply.state.current ? kept.operations : []; // or a fill was ready after the page had gone
     for (const operation of operations) {
@@ -233,17 +239,18 @@ class MaskCanvas {
   fill() {
     if (!this.state) return this.say(this.text("error_no_photo"), true);
     if (!this.strokes.items.length || !countPixels(this.raster)) return this.say(this.text("error_empty"), true);
-    this.work.start("fill", { operations: this.strokes.items });
+    this.sent = this.strokes.items;
+    this.work.start("fill", { operations: this.sent });
   }
 
   // Slow work has ended: it found a mask, or it filled.
   async worked(message) {
     if (message.mask) {
       const { asked, replaces } = message.work === "object" ? this.tools.looked : {};
-      await this.addMask(message.mask, "add", asked, replaces);
+      await this.addMask(message.mask, "add", { asked, replaces });
       return this.say(this.text("found_" + message.work, { pixels: this.number(message.mask.pixels) }));
     }
-    this.strokes.reset();
+    this.strokes.reset(this.strokes.items.filter((one) => !this.sent.includes(one))); // what came meanwhile stays
     await this.show(message.state);
     this.compare(this.likesComparing);
     this.say(this.panels.filledSentence());
@@ -263,41 +270,57 @@ class MaskCanvas {
   }
 
   // `asked`: the clicks and the box that found it; `replaces`: the operation whose place it takes.
-  async addMask(mask, mode = "add", asked = null, replaces = null) {
+  // `sent`: the operations that it was made of, if it comes before all later ones.
+  async addMask(mask, mode = "add", { asked = null, replaces = null, sent = null } = {}) {
+    const { token } = this.state;
     const operation = await this.fetchMask({ ...mask, mode });
-    this.commit(asked ? { ...operation, asked } : operation, replaces);
+    if (!this.shows(token)) return;
+    const later = sent ? this.strokes.items.filter((one) => !sent.includes(one)) : [];
+    this.commit(asked ? { ...operation, asked } : operation, replaces, later);
   }
 
-  // The mask of a reply, added and told of; `notes` come after.
-  async mark(reply, mode = "add", notes = []) {
-    await this.addMask(reply.mask, mode);
+  shows(token) { return Boolean(this.state) && this.state.token === token; }
+
+  // The mask that `ask` gives, added and told of; none where it failed or another photo is shown by now.
+  async mark(ask, mode = "add", sent = null) {
+    const { token } = this.state;
+    const reply = await ask();
+    if (!reply || !this.shows(token)) return;
+    const notes = reply.notes || [];
+    await this.addMask(reply.mask, mode, { sent });
     this.say([this.text("marked", { pixels: this.number(reply.mask.pixels) }), ...notes].join(" "));
   }
 
   async edit(kind) {
-    if (!this.state) return;
-    const pixels = Number(this.part("pixels").value) || 1;
-    const reply = await this.work.request("edit", { operations: this.strokes.items, kind, pixels });
-    if (reply) await this.mark(reply, "replace");
+    if (!this.state || this.editing) return;
+    const pixels = Number(this.part("pixels").value) || 1, operations = this.strokes.items;
+    this.editing = true;
+    try {
+      await this.mark(() => this.work.request("edit", { operations, kind, pixels }), "replace", operations);
+    } finally {
+      this.editing = false;
+    }
   }
 
   async uploadMask(file) {
     if (!file || !this.state) return;
-    let sent;
-    try {
-      sent = await this.upload(file);
-    } catch (error) {
-      return this.work.explain({ kind: "upload", text: String(error) });
-    }
-    const reply = await this.work.request("upload_mask", { path: sent.path, mask_is: this.part("mask-is").value });
-    if (reply) await this.mark(reply, "add", reply.notes);
+    const { token } = this.state;
+    await this.mark(async () => {
+      let sent;
+      try {
+        sent = await this.upload(file);
+      } catch (error) {
+        return this.work.explain({ kind: "upload", text: String(error) });
+      }
+      if (!this.shows(token)) return null;
+      return this.work.request("upload_mask", { path: sent.path, mask_is: this.part("mask-is").value });
+    });
   }
 
   async find(detail) {
     if (!this.state) return this.say(this.text("error_no_photo"), true);
     if (detail.work !== "region") return this.work.start(detail.work, detail);
-    const reply = await this.work.request("region", { region: detail.region });
-    if (reply) await this.mark(reply);
+    await this.mark(() => this.work.request("region", { region: detail.region }));
   }
 
   findObject(asked) {
@@ -321,6 +344,14 @@ class MaskCanvas {
     this.draw();
   }
 
+  // The map covers the mask, which is looked at while it is painted.
+  hideTrust() {
+    if (!this.trustShown) return;
+    this.trustShown = null;
+    this.panels.showTrust(null);
+    this.draw();
+  }
+
   // ---- painting ----------------------------------------------------------------------------------------------------
 
   paintAgain() {
@@ -333,6 +364,7 @@ class MaskCanvas {
   // The last segment of a stroke that is being drawn.
   extend({ points, radius, erase }) {
     const { proxy, width, height } = this.state;
+    this.hideTrust();
     const to = points.slice(-2), from = points.length >= 4 ? points.slice(-4, -2) : to;
     this.showMask(fillSegment(this.raster, ...from, ...to, radius, proxy[0] / width, proxy[1] / height, erase ? 0 : 1));
   }
@@ -341,8 +373,9 @@ class MaskCanvas {
     if (this.raster) this.painter.showMask(this.raster, this.tools.name === "restore" ? RESTORES : this.part("colour").value, box);
   }
 
-  commit(operation, replaces = null) {
-    this.strokes.add(operation, replaces);
+  commit(operation, replaces = null, later = []) {
+    this.strokes.add(operation, replaces, later);
+    this.hideTrust();
     this.changed();
   }
 
@@ -373,6 +406,7 @@ class MaskCanvas {
 
   resize(fit = false) {
     const box = this.part("stage").getBoundingClientRect();
+    this.unfitted = this.unfitted || fit === true;
     if (!box.width) return;
     const ratio = window.devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(box.width * ratio) || this.canvas.height !== Math.round(box.height * ratio)) {
@@ -382,7 +416,8 @@ class MaskCanvas {
     this.painter.ratio = ratio;
     const changed = !this.size || this.size[0] !== box.width || this.size[1] !== box.height;
     this.size = [box.width, box.height];
-    if (this.state && (changed || fit === true)) this.view.fit(this.state.width, this.state.height, ...this.size);
+    if (this.state && (changed || this.unfitted)) this.view.fit(this.state.width, this.state.height, ...this.size);
+    this.unfitted = false;
     this.setRadius(this.tools.radius);
   }
 
@@ -442,7 +477,7 @@ class MaskCanvas {
       "undo-fill": () => this.go(this.state.undo), "redo-fill": () => this.go(this.state.redo),
       "compare": () => { this.likesComparing = !this.comparing; this.compare(this.likesComparing); },
       "last-mask": () => { if (last) this.addMask(last); },
-      "again": () => this.work.start("again"),
+      "again": () => { this.sent = []; this.work.start("again"); },
       "download": () => this.download(this.state.current, false), "download-png": () => this.download(this.state.current, true),
     };
     if (this.state || action === "open") acts[action]();
@@ -454,6 +489,7 @@ class MaskCanvas {
   }
 
   undo() {
+    if (this.tools.corners) return this.tools.dropCorner();
     if (this.strokes.items.length) {
       this.strokes.undo();
       this.changed();

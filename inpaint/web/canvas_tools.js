@@ -163,6 +163,12 @@ class Tools {
     this.corners.points.push(...point);
   }
 
+  dropCorner() {
+    const { points, erase } = this.corners;
+    this.corners = points.length > 2 ? { points: points.slice(0, -2), erase } : null;
+    this.owner.draw();
+  }
+
   finishPolygon() {
     const corners = this.corners;
     this.corners = null;

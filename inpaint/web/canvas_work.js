@@ -16,8 +16,9 @@ class Work {
     this.heard = -1;    // serial number of its last message
   }
 
-  ask(action, values) {
-    return this.services.ask({ action, ...this.about(), ...values });
+  async ask(action, values) {
+    const reply = await this.services.ask({ action, ...this.about(), ...values });
+    return reply || { error: { kind: "offline", text: "" } }; // Gradio's own failure
   }
 
   about() { return { language: this.text("locale"), token: this.told.token(), step: this.told.step() }; }
@@ -46,13 +47,18 @@ class Work {
   }
 
   // What waits for its turn is given up at once; what has begun stops at its next step and then says so.
-  cancel() {
+  async cancel() {
     if (!this.busy || !this.job) return;
-    this.request("cancel", { job: this.job });
-    if (this.begun) return this.say(this.text("cancelling"));
+    const { job } = this, heard = this.request("cancel", { job });
+    if (this.begun) this.say(this.text("cancelling"));
+    else this.giveUp("error_cancelled");
+    if (!(await heard) && this.busy && this.job === job) this.giveUp("error_offline");
+  }
+
+  giveUp(why) {
     this.job = null;
     this.setBusy(false);
-    this.say(this.text("error_cancelled"), true);
+    this.say(this.text(why), true);
   }
 
   // A message that the queue sent: progress, or the end of some work.
@@ -79,7 +85,7 @@ class Work {
 
   // Run `act`, an upload, which cannot be cancelled.
   async during(act) {
-    if (this.busy) return;
+    if (this.busy) return this.say(this.text("error_busy"), true);
     this.job = null;
     this.setBusy(true);
     this.showProgress("upload", null);

@@ -38,6 +38,7 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
         tabs: the page's; a photo that was clicked opens in the tab `photo`.
     """
     job, running = gr.State(None), gr.State(None)  # what was planned last; what runs, which alone can be stopped
+    planned = gr.State(())  # the choices that the plan was made of
     room = Room.of_machine()
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -66,13 +67,17 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
         nothing = gr.update(visible=False)
         try:
             made = FolderJob(wanted(actions, *values), actions.store, actions.networks, actions.photos)
-            shown, usable = plan_html(made, language), bool(made.plan.tasks)
+            shown = plan_html(made, language)
         except InpaintError as error:
-            made, shown, usable = None, error_html(translate(explain(error, None)["error"]["text"], language)), False
+            made, shown = None, error_html(translate(explain(error, None)["error"]["text"], language))
         yield (
-            made, gr.update(value=shown, visible=True), gr.update(interactive=usable), nothing,
+            made, values, gr.update(value=shown, visible=True), gr.update(interactive=False), nothing,
             gr.update(value=None, visible=False), nothing,
         )  # fmt: skip
+
+    def usable(made: FolderJob | None, of: tuple[Any, ...], *now: Any) -> Any:
+        """A plan that still fits what is chosen can be run."""
+        return gr.update(interactive=made is not None and bool(made.plan.tasks) and tuple(of) == now)
 
     def run(made: FolderJob | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         language, start = language_of(request.headers.get("accept-language", "")), time.monotonic()
@@ -96,9 +101,9 @@ def add_folder_tab(actions: Actions, words: gr.I18n, regions: tuple[str, ...], t
         yield None, on, off, off, *end
 
     plan_button.click(
-        make_plan, inputs, [job, plan, run_button, progress, gallery, packed], api_visibility="private",
+        make_plan, inputs, [job, planned, plan, run_button, progress, gallery, packed], api_visibility="private",
         concurrency_id="plan", concurrency_limit=2,
-    )  # fmt: skip
+    ).then(usable, [job, planned, *inputs], run_button, **QUIET)  # fmt: skip
     buttons = [running, plan_button, run_button, stop_button]
     run_button.click(
         run, job, [*buttons, progress, gallery, packed], api_visibility="private", show_progress="hidden",
@@ -211,7 +216,7 @@ def _how_panel(actions: Actions, words: gr.I18n) -> list[Any]:
     gr.Markdown(words("step_how"))
     engine = gr.Dropdown(list(ENGINES), value="auto", label=words("engine"), info=words("engine_info"))
     dilate = gr.Slider(0, 64, value=0, step=1, label=words("dilate"))
-    seed = gr.Number(value=0, precision=0, minimum=0, label=words("seed"))
+    seed = gr.Number(value=0, precision=0, label=words("seed"))
     model = gr.Dropdown(names, value=names[0], label=words("model"), visible=len(names) > 1)
     lossless = gr.Checkbox(False, label=words("lossless"))
     return [engine, dilate, seed, model, lossless]

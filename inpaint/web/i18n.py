@@ -142,7 +142,7 @@ _CANVAS: dict[str, tuple[str, str]] = {
     "preparing": ("Preparing the file...", "正在准备文件……"),
     "saved": ("{name} is being downloaded.", "正在下载 {name}。"),
     "cancelling": ("Stopping...", "正在停止……"),
-    "failed": ("The server did not take the job: its queue may be full. Try again in a moment.", "服务器未接受任务，队列可能已满，请稍后再试。"),
+    "failed": ("The server did not take the job. Try again in a moment.", "服务器未接受任务，请稍后再试。"),
     "stage_waiting": ("Waiting for a turn", "排队中"),
     "stage_upload": ("Uploading and reading", "正在上传和读取"),
     "stage_windows": ("Looking at the hole", "分析区域"),

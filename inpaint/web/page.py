@@ -89,7 +89,7 @@ def _fill_settings(words: gr.I18n, actions: Actions) -> list[Any]:
         engine = gr.Dropdown(list(ENGINES), value="auto", label=words("engine"), info=words("engine_info"))
         candidates = gr.Slider(1, 4, value=1, step=1, label=words("candidates"))
         dilate = gr.Slider(0, 64, value=0, step=1, label=words("dilate"))
-        seed = gr.Number(value=0, precision=0, minimum=0, label=words("seed"))
+        seed = gr.Number(value=0, precision=0, label=words("seed"))
         model = gr.Dropdown(names, value=names[0], label=words("model"), visible=len(names) > 1)
     return [engine, dilate, seed, candidates, model]
 

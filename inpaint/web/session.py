@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inpaint.errors import InpaintError, OutputError, shown
+from inpaint.errors import InpaintError, MaskError, OptionError, OutputError, shown
 from inpaint.photo.files import Saved
 from inpaint.photo.limits import Limits
 from inpaint.photo.picture import Photo, Pixels
@@ -174,7 +174,7 @@ class Session:
             shown: its number; another page of the same photo may have gone elsewhere. None: the current step.
 
         Raises:
-            SessionGone: there is no such step.
+            OptionError: there is no such step.
         """
         with self.lock:
             if shown is None:
@@ -198,11 +198,11 @@ class Session:
         """A mask by its id, bool (H, W).
 
         Raises:
-            SessionGone: no such mask.
+            MaskError: no such mask.
         """
         with self.lock:
             if name not in self._masks:
-                raise SessionGone("this mask is no longer on the server, paint it again")
+                raise MaskError("this mask is no longer on the server, paint it again")
             packed, shape = self._masks[name]
         return np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).astype(bool)
 
@@ -236,7 +236,7 @@ class Session:
 
     def _step(self, number: int) -> Step:
         if not 0 <= number < len(self.steps):
-            raise SessionGone("this step is not on the server")
+            raise OptionError("this step is not on the server")
         return self.steps[number]
 
     def _files(self, number: int) -> Steps:

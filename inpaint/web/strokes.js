@@ -121,9 +121,10 @@ function countPixels(raster) {
 // A list with undo and redo: `done` and `undone` hold whole lists. Adding after an undo forgets what was undone.
 class UndoList {
   constructor() { this.reset(); }
-  add(item, replaced = null) { // takes the place of `replaced`, or comes last
+  add(item, replaced = null, later = []) { // takes the place of `replaced`, or comes last but for what came `later`
     this.done.push(this.items);
-    this.items = this.items.includes(replaced) ? this.items.map((one) => (one === replaced ? item : one)) : [...this.items, item];
+    if (this.items.includes(replaced)) this.items = this.items.map((one) => (one === replaced ? item : one));
+    else this.items = [...this.items.filter((one) => !later.includes(one)), item, ...later];
     this.undone = [];
   }
   undo() { if (this.done.length) { this.undone.push(this.items); this.items = this.done.pop(); } }

@@ -76,18 +76,21 @@ def fill_again(session: Session, networks: Networks, request: FillRequest, tell:
         raise MaskError("there is no fill to repeat yet")
     options = asdict(request.options) | {"seed": int(step.report["asked_seed"]) + 1}
     request = FillRequest([], FillOptions(**options), request.model)
-    return _fill(session, networks, step.parent, session.mask(step.mask), request, tell)
+    return _fill(session, networks, step.parent, session.mask(step.mask), request, tell, session.pixels(step.number))
 
 
 def _fill(
-    session: Session, networks: Networks, parent: int, mask: Mask, request: FillRequest, tell: Listener | None
-) -> int:
+    session: Session, networks: Networks, parent: int, mask: Mask, request: FillRequest, tell: Listener | None,
+    unlike: Pixels | None = None,
+) -> int:  # fmt: skip
     check_mask(mask)
     inpainter = networks.get(request.model)
     before = session.pixels(parent)
     source = session.photo.with_pixels(before)
     result = inpainter.fill(source.visible_pixels(), mask, request.options, list(session.photo.notes), tell)
     hole = dilate_mask(mask, request.options.dilate)
+    if unlike is not None and len(result.candidates) == 1 and np.array_equal(result.photo[hole], unlike[hole]):
+        raise MaskError("this engine gives the same fill with every seed, choose another one")
     name, group = session.add_mask(mask), len(session.steps)
     numbers = []
     for candidate, about in zip(result.candidates, result.report.candidates, strict=True):
@@ -113,20 +116,26 @@ def describe_fill(
     }  # fmt: skip
 
 
-def restore(session: Session, operations: list[Operation]) -> int:
+def restore(session: Session, operations: list[Operation], shown: int | None = None) -> int:
     """Bring the opened photo back where it was painted over; returns the number of the new current step.
+
+    Args:
+        session: the photo.
+        operations: what was painted.
+        shown: the step that the page shows, as for `Session.base`.
 
     Raises:
         MaskError: nothing was painted, or nothing differs there.
     """
     area = painted(session, operations)
     with session.lock:  # of two strokes at once, the second goes on from the first
-        now, original = session.pixels(session.current), session.photo.pixels
+        base = session.base(shown)
+        now, original = session.pixels(base), session.photo.pixels
         area &= (now != original).any(axis=2)
         if not area.any():
             raise MaskError("nothing was changed there, so there is nothing to restore")
         report = {"filled": int(area.sum()), "kept": int(area.size - area.sum()), "changed": 0}
-        number = session.add_step(session.current, "restore", np.where(area[..., None], original, now), area, report)
+        number = session.add_step(base, "restore", np.where(area[..., None], original, now), area, report)
         session.go(number)
         return number
 

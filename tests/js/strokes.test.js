@@ -91,6 +91,15 @@ test("an item may take the place of another; undo brings that one back", () => {
   assert.deepStrictEqual(list.items, []);
 });
 
+test("what was computed of earlier items comes before what was added meanwhile", () => {
+  const list = new UndoList();
+  list.add("a"); list.add("b"); list.add("late");
+  list.add("mask", null, ["late"]);
+  assert.deepStrictEqual(list.items, ["a", "b", "mask", "late"]);
+  list.undo();
+  assert.deepStrictEqual(list.items, ["a", "b", "late"]);
+});
+
 test("zooming keeps the point under the pointer, panning keeps the photo in sight", () => {
   const view = new View();
   view.fit(1000, 500, 400, 400);
