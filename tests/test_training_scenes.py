@@ -281,3 +281,23 @@ def test_scenes_without_room_for_crops_are_said_so(photos, network, folder):
     drawn_by = dict.fromkeys(SMALL.mix, too_little)
     with pytest.raises(PhotoError, match=r"scenes\.u8: holds no scene with room for crops"):
         Scenes(photos, SMALL, range(len(photos)), network, CPU, folder, drawn_by)
+
+
+def test_photo_and_guide_are_seen_in_the_same_light(photos, network, folder):
+    scenes = Scenes(photos, SMALL, range(18), network, CPU, folder / "cache")
+
+    def draw(colour):
+        config = replace(SMALL, colour=colour)
+        return SceneBatches(photos, scenes, config, HostBatches(photos, config, range(18), guided=True)).draw()
+
+    plain, varied = draw(0.0), draw(0.05)
+    for k in range(SMALL.batch):
+        before, after, guide, its = (
+            part[k].flatten(1).T.numpy() for part in (plain.photo, varied.photo, plain.given, varied.given)
+        )
+        assert np.abs(after - before).max() > 0.01
+        whole = (np.abs(after) < 1).all(axis=1)  # what is not cut off is an affine function of the colour before
+        light, *_ = np.linalg.lstsq(np.c_[before, np.ones(len(before))][whole], after[whole], rcond=None)
+        expected = np.clip(np.c_[guide, np.ones(len(guide))] @ light, -1, 1)
+        assert np.abs(expected - its).max() < 1e-3
+    assert torch.equal(plain.mask, varied.mask)

@@ -27,7 +27,7 @@ from inpaint.filling.engines import as_guide
 from inpaint.filling.structure import FINEST, fill_octaves, octave_sizes, shrink_known
 from inpaint.masking.random import KINDS, Kind, random_mask
 from inpaint.models.layers import InpaintingNetwork
-from inpaint.training.batches import OWN, Batch, Batches
+from inpaint.training.batches import OWN, Batch, Batches, vary_colour
 from inpaint.training.config import TrainingConfig
 from inpaint.training.data import PhotoCache
 
@@ -292,11 +292,15 @@ class SceneBatches:
             if drawn is not None:
                 mirrored = rng.random() < 0.5
                 crops.append(tuple(x[:, ::-1] if mirrored else x for x in drawn))
-        truth, hole, guide = (torch.from_numpy(np.stack(parts)) for parts in zip(*crops, strict=True))
+        photo, hole, coarse = (torch.from_numpy(np.stack(parts)) for parts in zip(*crops, strict=True))
+        truth, guide = _scaled(photo), _scaled(coarse)
+        if c.colour:  # the same light for both
+            numbers = torch.from_numpy(rng.normal(size=(c.batch, 8))).float()
+            truth, guide = (vary_colour(part, numbers, c.colour) for part in (truth, guide))
         ones, jitter = torch.ones(c.batch, 3, 1, 1), rng.integers(0, c.jitter + 1, 2)
         return Batch(
-            _scaled(truth), hole[:, None].float(), None, torch.full((c.batch,), OWN), ones, 0 * ones, 2,
-            (int(jitter[0]), int(jitter[1])), _scaled(guide),
+            truth, hole[:, None].float(), None, torch.full((c.batch,), OWN), ones, 0 * ones, 2,
+            (int(jitter[0]), int(jitter[1])), guide,
         )  # fmt: skip
 
     def state(self) -> Any:
