@@ -60,7 +60,7 @@ def main() -> None:
         pair = [cv2.resize(picture, (CELL, CELL), interpolation=cv2.INTER_AREA) for picture in (holed, filled)]
         rows.append(np.concatenate(pair, axis=1))
     grid = np.concatenate([np.concatenate(rows[i : i + 2], axis=1) for i in range(0, 8, 2)], axis=0)
-    Image.fromarray(grid).save(output, quality=88)
+    Image.fromarray(grid).save(output, quality=80)
 
 
 if __name__ == "__main__":
