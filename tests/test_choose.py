@@ -145,8 +145,9 @@ def test_variants_begin_with_the_choice_and_never_repeat():
 
 
 def test_the_report_gives_the_reason_and_a_hairline_runs_no_network(inpainter):
-    photo, mask = scene(120, 1100), box(120, 1100, 50, 20, 54, 500)
-    report = inpainter.fill(photo, mask).report
+    photo, mask = scene(120, 1100), box(120, 1100, 50, 20, 54, 420)
+    assert "hairline" not in inpainter.fill(photo, mask).report.holes[0].reason  # its window is one of full size
+    report = inpainter.fill(photo, mask, FillOptions(context=4)).report
     (hole,) = report.holes
     assert hole.engine == "detail" and hole.network_reach is None and "hairline" in hole.reason and hole.scores
     assert "structure" not in report.seconds and report.seconds["diffusion"] > 0
