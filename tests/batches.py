@@ -26,6 +26,19 @@ def write_mask(path, box=(8, 20, 10, 24), shape=(HEIGHT, WIDTH)):
     return path
 
 
+def write_logos(folder):
+    """Twelve photos that share a faint logo; returns where it is, bool (96, 128)."""
+    rng, mark = np.random.default_rng(0), np.zeros((96, 128, 1))
+    mark[60:80, 70:110] = 1
+    mark[66:74, 78:102] = 0
+    folder.mkdir()
+    for k in range(12):
+        photo = scene(96, 128, k)[:, :: (-1) ** k].astype(float) + rng.normal(0, 12, (96, 128, 3))
+        pixels = photo * (1 - 0.6 * mark) + 255 * 0.6 * mark
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{k:02}.png")
+    return mark[..., 0] > 0
+
+
 def folders(root, count=6):
     """`count` photos of several formats in sub-folders of `root/photos`, and their masks in `root/masks`."""
     for k in range(count):

@@ -110,7 +110,7 @@ def _some_of_each_size(
     taken: Counter[tuple[int, int]] = Counter()
     for task in tasks:
         size = picture_size(task.photo, files)
-        if size is None or size in known or taken[size] == MOST:
+        if size is None or taken[size] == MOST:
             continue
         try:
             with near_copy(task.photo, limits) as file:
@@ -118,7 +118,8 @@ def _some_of_each_size(
         except InpaintError:  # it is reported when its turn comes
             continue
         taken[size] += 1
-        yield pixels
+        if pixels.shape[:2] not in known:  # a turned photo's header gives another size
+            yield pixels
 
 
 def mask_maker(
